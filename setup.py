@@ -1,9 +1,11 @@
 "All metadata lives in settings.ini; edit it there."
 import shlex
+import shutil
 from configparser import ConfigParser
 from pathlib import Path
 
 from setuptools import find_packages, setup
+from setuptools.command.build_py import build_py
 
 here = Path(__file__).resolve().parent
 cp = ConfigParser(delimiters=['='])
@@ -11,6 +13,17 @@ assert cp.read(here/'settings.ini', encoding='utf-8'), 'settings.ini is missing:
 cfg = cp['DEFAULT']
 statuses = ['1 - Planning', '2 - Pre-Alpha', '3 - Alpha', '4 - Beta', '5 - Production/Stable', '6 - Mature', '7 - Inactive']
 extras = {k.removesuffix('_requirements'): shlex.split(v) for k, v in cfg.items() if k.endswith('_requirements')}
+
+
+class BuildWithNotebooks(build_py):
+    "The numbered notebooks are the experiment: a wheel carries them as saggan/notebooks; a checkout reads nbs/ itself."
+    def run(self):
+        super().run()
+        if getattr(self, 'editable_mode', False): return
+        folder = Path(self.build_lib)/cfg['lib_path']/'notebooks'
+        folder.mkdir(parents=True, exist_ok=True)
+        for notebook in sorted((here/cfg['nbs_path']).glob('[0-9]*.ipynb')): shutil.copy(notebook, folder)
+
 
 setup(
     name=cfg['lib_name'], version=cfg['version'], description=cfg['description'], keywords=cfg['keywords'],
@@ -22,5 +35,5 @@ setup(
     long_description=(here/'README.md').read_text(encoding='utf-8'), long_description_content_type='text/markdown',
     entry_points={'console_scripts': shlex.split(cfg['console_scripts']),
                   'nbdev': [f"{cfg['lib_path']}={cfg['lib_path']}._modidx:d"]},
-    zip_safe=False,
+    cmdclass={'build_py': BuildWithNotebooks}, zip_safe=False,
 )

@@ -1,0 +1,106 @@
+"""Everything that must hold, in one go: `python tools/check.py` or, for some parts only, `python tools/check.py style notebooks`.
+
+Nothing in the checkout is changed: export and clean run on a copy. Prints the seconds of each part; the last line counts."""
+import filecmp
+import os
+import shutil
+import subprocess
+import sys
+import tempfile
+import time
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+
+ROOT = Path(__file__).resolve().parent.parent
+BIN = Path(sys.executable).parent
+ENV = os.environ | dict(OMP_NUM_THREADS='1', MPLBACKEND='agg', PYTHONHASHSEED='0', PATH=f'{BIN}{os.pathsep}{os.environ["PATH"]}')
+NOTEBOOK_LIMIT, SMOKE_LIMIT = 300, 600
+
+
+def sh(*args, limit=600, cwd=ROOT, **kw):
+    "Run a command: (did it end well, what it printed)."
+    try: p = subprocess.run([str(a) for a in args], cwd=cwd, env=ENV | kw, timeout=limit, text=True, stdout=subprocess.PIPE, stderr=subprocess.STDOUT)
+    except subprocess.TimeoutExpired as e:
+        text = e.stdout.decode(errors='replace') if isinstance(e.stdout, bytes) else e.stdout or ''
+        return False, f'{text}\nstopped after {limit} s'
+    return p.returncode == 0, p.stdout
+
+
+def ruff(): yield ('ruff', *sh(BIN/'ruff', 'check', '.'))
+def style(): yield ('notebook style', *sh(sys.executable, 'tools/style.py'))
+def readme(): yield ('README.md is nbs/index.ipynb', *sh(sys.executable, 'tools/readme.py', '--check'))
+
+
+def differences(a, b, folder, pattern):
+    "Names below `folder` that match the pattern and are not the same in both trees, or stand in one of them only."
+    names = {p.relative_to(t/folder) for t in (a, b) for p in (t/folder).rglob(pattern) if not {'notebooks', '.ipynb_checkpoints'} & set(p.parts)}
+    same = lambda n: (a/folder/n).exists() and (b/folder/n).exists() and filecmp.cmp(a/folder/n, b/folder/n, shallow=False)
+    return sorted(f'{folder}/{n}' for n in names if not same(n))
+
+
+def sync():
+    "Export and clean a copy: neither may change anything, so saggan/ is what the notebooks say, whatever git thinks of the tree."
+    with tempfile.TemporaryDirectory() as tmp:
+        copy = Path(tmp)/ROOT.name
+        shutil.copytree(ROOT, copy, ignore=lambda d, names: [n for n in names if n.startswith(('.venv', '.git', 'runs', 'build', 'dist')) or n == '__pycache__'
+                                                             or Path(d) == ROOT/'data'])
+        ok, text = sh(BIN/'nbdev_export', cwd=copy)
+        changed = differences(ROOT, copy, 'saggan', '*.py')
+        yield 'saggan/ is what the notebooks export', ok and not changed, text + '\n'.join(['differ:', *changed, 'run make prepare'])
+        ok, text = sh(BIN/'nbdev_clean', cwd=copy)
+        changed = differences(ROOT, copy, 'nbs', '*.ipynb')
+        yield 'notebooks are clean', ok and not changed, text + '\n'.join(['differ:', *changed, 'run make prepare'])
+
+
+def notebooks():
+    "Every notebook in a process of its own (in one process they would see each other's patches), two at a time."
+    def run(path):
+        t = time.time()
+        ok, text = sh(BIN/'nbdev_test', '--path', path, '--do_print', limit=NOTEBOOK_LIMIT)
+        return f'{path.name} ({time.time()-t:.0f} s)', ok, text
+    with ThreadPoolExecutor(2) as pool: yield from pool.map(run, sorted((ROOT/'nbs').glob('[0-9i]*.ipynb')))
+
+
+def pytest():
+    "The installed package, without any notebook's names about; one check a test."
+    ok, text = sh(sys.executable, '-m', 'pytest', '-q', '--durations=5', limit=1200)
+    words = text.strip().splitlines()[-1].replace(',', ' ').split() if text.strip() else []
+    count = lambda what: next((int(n) for n, w in zip(words, words[1:]) if w.startswith(what)), 0)
+    for i in range(count('passed')): yield f'pytest {i+1}', True, ''
+    bad = count('failed') + count('error')
+    for i in range(bad or (0 if ok else 1)): yield f'pytest: {bad or "no"} tests failed', False, text if i == 0 else ''
+
+
+def smoke():
+    "The whole sequence through papermill, at the smallest size."
+    with tempfile.TemporaryDirectory() as tmp:
+        out = Path(tmp)/'smoke'
+        ok, text = sh(BIN/'saggan', 'study', '--preset', 'smoke', '--out', out, limit=SMOKE_LIMIT)
+        yield 'smoke study', ok and (out/'report.html').exists() and (out/'table.csv').exists(), text
+        t = time.time()
+        ok, text = sh(BIN/'saggan', 'study', '--preset', 'smoke', '--out', out, limit=SMOKE_LIMIT)
+        yield f'smoke study again finds all of it done ({time.time()-t:.0f} s)', ok and 'nothing left to run' in text, text
+
+
+PARTS = dict(ruff=ruff, style=style, sync=sync, readme=readme, notebooks=notebooks, pytest=pytest, smoke=smoke)
+
+
+def main(names):
+    "Run the parts named (all by default), print what failed with its output, and count."
+    if bad := set(names) - set(PARTS): sys.exit(f'unknown part {sorted(bad)}; there are: {", ".join(PARTS)}')
+    passed, failed, seconds = 0, [], {}
+    for name in names or PARTS:
+        t = time.time()
+        for what, ok, text in PARTS[name]():
+            passed += ok
+            if not ok: failed.append(what)
+            if not (ok and what.startswith('pytest')): print(f'{"ok  " if ok else "FAIL"} {what}', flush=True)
+            if not ok: print('     ' + '\n     '.join(text.strip().splitlines()[-60:]), flush=True)
+        seconds[name] = time.time() - t
+    print('\nseconds: ' + ', '.join(f'{k} {v:.0f}' for k, v in seconds.items()) + f'; all {sum(seconds.values()):.0f}')
+    if failed: print('failed: ' + '; '.join(failed))
+    print(f'{passed} passed, {len(failed)} failed')
+    return bool(failed)
+
+
+if __name__ == '__main__': sys.exit(main(sys.argv[1:]))
