@@ -91,7 +91,7 @@ def _brats_problem(folder, case, have, wanted, other):
                    + (f'{hint} Rename it.' if hint else ' Add the file, or remove the case.'))
     return ' '.join(out)
 
-# %% ../nbs/01a_layouts.ipynb #bcf5b27f
+# %% ../nbs/01a_layouts.ipynb #05564db9
 def find_brats(source, # folder that holds case folders at any depth
                modalities=('t1ce',), # channels, from t1, t1ce, t2, flair (or the later t1n, t1c, t2w, t2f)
                patient=None, # regular expression that finds the patient in the path
@@ -106,8 +106,10 @@ def find_brats(source, # folder that holds case folders at any depth
         real = {c: g for c, g in groups.items() if set(g) - {'seg'}}
         other += [p for c, g in groups.items() if c not in real for p in g['seg']]
         if not real and other: real, other = {folder.name: {}}, other
-        site = '' if folder in (source, *source.parents) or folder.parent == source else folder.parent.name
+        grade = '' if source in (folder, folder.parent) else folder.parent.name
         for case, have in real.items():
+            place = re.match(r'BraTS\d+_([A-Za-z]+\d*)_[A-Za-z0-9]+_\d+$', case)
+            site = '/'.join(filter(None, (grade, place and place[1])))
             who, problem = _patient(patient, (folder/case).relative_to(source).as_posix(), re.sub(r'^(BraTS-[A-Za-z]+-\d+)-\d+$', r'\1', case))
             problem = problem or _brats_problem(folder, case, have, (*wanted, 'seg'), other)
             cases.append(Case(case, who, site, 'nifti', wanted, [have[w][0] for w in wanted if w in have],

@@ -242,8 +242,8 @@ def read_picture(path, # TIFF, PNG, JPG or BMP
     if not np.isfinite(out).all(): raise DataError(f'{path}: pixels are NaN or infinite. Clean the file.')
     return out
 
-# %% ../nbs/01_readers.ipynb #61f75bcb
-CHANNELS = dict(pre=0, flair=1, post=2) # of the TCIA-LGG pictures: T1 before contrast, FLAIR, T1 after contrast
+# %% ../nbs/01_readers.ipynb #bfe6867f
+CHANNELS = dict(pre=0, flair=1, post=2, us=0, gray=0) # of TCIA-LGG: T1 before contrast, FLAIR, T1 after; of grey pictures saved in colour: any
 
 # %% ../nbs/01_readers.ipynb #c7b05ea2
 def pick_channels(picture, # (H, W) or (H, W, 3)
