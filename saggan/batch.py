@@ -117,14 +117,14 @@ def open_study(out, # folder of a study, new or begun
     save_settings(path, settings)
     return settings
 
-# %% ../nbs/80_batch.ipynb #c3289a3a
+# %% ../nbs/80_batch.ipynb #65fb0a20
 def study_tasks(folder, # folder with the notebooks
                 out, # folder of the study
                 settings, # StudySettings
                ):
     "Tasks for the notebooks that are run once, in two lists: up to the data, and after it."
     config = cell_settings(settings, '', 0)
-    names = [p for p in sorted(Path(folder).glob('[0-2][0-9]_*.ipynb')) if settings.track == 'phantom' or not p.name.startswith('05')]
+    names = [p for p in sorted(Path(folder).glob('[0-2][0-9]*_*.ipynb')) if settings.track == 'phantom' or not p.name.startswith('05')]
     def task(p): return Task(p.stem, p, Path(out)/'notebooks'/p.name, dict(run=str(out)), mark=fingerprint(p, config=config))
     first = [task(p) for p in names if p.name < '05']
     if not any('data' in t.label for t in first): raise DataError(f'{folder}: notebook 02_data is missing.')

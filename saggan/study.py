@@ -183,18 +183,18 @@ def verdict(table, # from `make_table`
                        f'better in {int(r["better"])} of {int(r["pairs"])} seeds): {said}.')
     return out
 
-# %% ../nbs/60_study.ipynb #22a95685
+# %% ../nbs/60_study.ipynb #9dd12782
 def load_predictions(run, # folder of a study
                     ):
-    "Dict (classifier, method, seed) -> frame, in the order of methods in config.yaml; DataError for a file that cannot be used."
-    from saggan.classification import read_predictions
+    "Dict (classifier, method, seed) -> frame, classifiers and methods in their usual order; DataError for a file that cannot be used."
+    from saggan.classification import CLASSIFIERS, read_predictions
     from saggan.settings import METHODS
     out = {}
     for path in Path(run).glob('cells/*/classifier/*/predictions.csv'):
         method, _, seed = path.parts[-4].rpartition('-s')
         out[path.parts[-2], method, int(seed)] = read_predictions(path)
-    order = {m: i for i, m in enumerate(METHODS)}
-    return dict(sorted(out.items(), key=lambda kv: (kv[0][0], order.get(kv[0][1], 99), kv[0][1], kv[0][2])))
+    order = {name: i for i, name in enumerate((*CLASSIFIERS, *METHODS))}
+    return dict(sorted(out.items(), key=lambda kv: [(order.get(k, 99), k) if isinstance(k, str) else k for k in kv[0]]))
 
 # %% ../nbs/60_study.ipynb #689205bf
 def load_failures(run, # folder of a study
