@@ -104,7 +104,7 @@ def locked(folder, # folder of a study
         f.flush()
         yield
 
-# %% ../nbs/80_batch.ipynb #1a9389d9
+# %% ../nbs/80_batch.ipynb #f576e6d3
 def open_study(out, # folder of a study, new or begun
                settings=None, # StudySettings; None: those of the folder
               ):
@@ -114,6 +114,8 @@ def open_study(out, # folder of a study, new or begun
     elif settings is None: raise SettingsError(f'{out}: no config.yaml, so there is no study here. Start one with saggan study --out {out}')
     elif Path(out).exists() and any(p.name != '.lock' for p in Path(out).iterdir()):
         raise SettingsError(f'{out}: this folder holds other things and no config.yaml. Give another --out.')
+    for there in (settings.source, settings.data):
+        if there and not there.isdigit() and not Path(there).exists(): raise SettingsError(f'{there}: there is no such folder.')
     save_settings(path, settings)
     return settings
 
@@ -190,21 +192,24 @@ def terminated_as_interrupt():
     try: yield
     finally: signal.signal(signal.SIGTERM, old)
 
-# %% ../nbs/80_batch.ipynb #dcaff843
+# %% ../nbs/80_batch.ipynb #5d28365c
 def run_study(settings, # StudySettings, or None to go on with those of the folder
               out, # folder of the study
               folder=None, # folder with the notebooks; None: those of this installation
               say=print, # function that shows a line
+              upto='', # last notebook of a cell that is run, for the cells in `settings` only; '': all, and the report
              ):
     "Run a study or what is left of it; the Board that says what ran and what failed. SettingsError, DataError."
     out, folder = Path(out).resolve(), Path(folder or notebooks_folder()).resolve()
     with locked(out), terminated_as_interrupt():
-        settings = open_study(out, settings)
+        asked, settings = settings, open_study(out, settings)
+        if not upto: asked = settings
         board, env = Board(out, say), environment()
         write_json(out/'environment.json', env)
         first, more = study_tasks(folder, out, settings)
         data = next(t.mark for t in first if 'data' in t.label)
-        chains = [cell_tasks(folder, out, settings, m, seed, data) for seed in settings.seeds for m in settings.methods]
+        chains = [cell_tasks(folder, out, settings, m, seed, data) for seed in asked.seeds for m in asked.methods]
+        if upto: more, chains = [], [[t for t in c if t.notebook.stem <= upto] for c in chains]
         chains.sort(key=lambda c: -len(c))  # the long ones first: a GAN that starts last is waited for
         workers, threads = how_many(settings, len(chains), env['gpu'])
         say(f'{settings.name}: {len(chains)} cells in {out}, {workers} at a time with {threads} threads each on {env["gpu"] or "the processor"}')
@@ -212,7 +217,7 @@ def run_study(settings, # StudySettings, or None to go on with those of the fold
         run_chains([[t] for t in first], board, workers, threads)
         if data in board.bad: board.say('  the data could not be prepared, so nothing else can run')
         else: run_chains([[t] for t in more] + chains, board, workers, threads)
-        if any(out.glob('cells/*/classifier/*/predictions.csv')): run_chains([report_tasks(folder, out)], board)
+        if not upto and any(out.glob('cells/*/classifier/*/predictions.csv')): run_chains([report_tasks(folder, out)], board)
         board.log('end', ran=board.ran, skipped=board.skipped, failures=board.failures)
         say(summary(board))
     return board

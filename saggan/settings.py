@@ -96,15 +96,17 @@ TRACKS = dict(
     nerve=dict(layout='image-mask', modalities=('us',), image_size=256),
 )
 
-# %% ../nbs/58_settings.ipynb #005ccc37
+# %% ../nbs/58_settings.ipynb #703b6048
 PRESETS = dict(
-    smoke=dict(image_size=32, seeds=(0,), limit=8, gan=dict(preset='smoke'), classify=dict(preset='smoke')),
-    quickstart=dict(image_size=64, seeds=(0, 1), gan=dict(preset='quickstart'), classify=dict(preset='quickstart')),
-    paper=dict(seeds=(0, 1, 2, 3, 4), classifiers=('resnet18', 'densenet121', 'vgg11_bn'), gan=dict(preset='paper'), classify=dict(preset='paper')),
+    smoke=dict(image_size=32, seeds=(0,), limit=10, classify=dict(steps=6, batch_size=8),
+               gan=dict(width=8, blocks=1, d_width=8, d_layers=2, n_steps=6, log_every=2, picture_every=6)),
+    quickstart=dict(image_size=64, seeds=(0, 1), classify=dict(steps=200, batch_size=32),
+                    gan=dict(width=16, blocks=4, d_width=32, n_steps=400, batch_size=4, log_every=10, picture_every=100)),
+    paper=dict(seeds=(0, 1, 2, 3, 4), classifiers=('resnet18', 'densenet121', 'vgg11_bn'), classify=dict(steps=20000)),
 )
-PHANTOM_PATIENTS = dict(smoke='8', quickstart='16', paper='120')
+PHANTOM_PATIENTS = dict(smoke='10', quickstart='20', paper='120')
 
-# %% ../nbs/58_settings.ipynb #64713829
+# %% ../nbs/58_settings.ipynb #b4f04ee1
 def study_settings(track='phantom', # key of TRACKS
                    preset='quickstart', # key of PRESETS
                    **given, # any field of StudySettings; None is as if not given, dicts are merged
@@ -117,7 +119,9 @@ def study_settings(track='phantom', # key of TRACKS
     out = dict(track=track, preset=preset, name=f'{track}-{preset}')
     for layer in (dict(source=PHANTOM_PATIENTS[preset]) if track == 'phantom' else {}, TRACKS[track], PRESETS[preset], given):
         for k, v in layer.items():
-            if v is not None: out[k] = {**out.get(k, {}), **v} if isinstance(v, dict) else v
+            if v is not None: out[k] = {**(out.get(k) or {}), **v} if isinstance(v, dict) else v
+    for k in ('source', 'data'):  # notebooks run in another folder
+        if out.get(k) and not str(out[k]).isdigit(): out[k] = str(Path(out[k]).expanduser().resolve())
     return checked(StudySettings(**out))
 
 # %% ../nbs/58_settings.ipynb #1f36049d

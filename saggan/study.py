@@ -60,7 +60,7 @@ def draws(n, # things to draw from
     "(replicates, n) how often each thing came up when n are drawn with replacement."
     return rng.multinomial(n, np.full(n, 1/n), size=replicates)
 
-# %% ../nbs/60_study.ipynb #614dd8af
+# %% ../nbs/60_study.ipynb #ce11c520
 def replicate(predictions, # dict (method, seed) -> frame of predictions, of one classifier
               replicates=2000, # bootstrap draws
               seed=0, # of the draws
@@ -70,6 +70,7 @@ def replicate(predictions, # dict (method, seed) -> frame of predictions, of one
     rng = np.random.default_rng(seed)
     patients = sorted({p for f in predictions.values() for p in f.patient[f.split == 'test']})
     seeds = sorted({s for _, s in predictions})
+    if len(patients) < 3: replicates = 0  # drawing from two patients says nothing
     weights = np.vstack([np.ones(len(patients), int), draws(len(patients), replicates, rng)])
     seed_weights = pd.DataFrame(np.vstack([np.ones(len(seeds), int), draws(len(seeds), replicates, rng)]), columns=seeds)
     out = {}

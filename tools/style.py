@@ -35,7 +35,7 @@ def breaches(path):
         if exported[i] and len(lines(c.source)) > MAX_LINES: yield f'{where}: {len(lines(c.source))} exported lines, the limit is {MAX_LINES}'
         if mixed_imports(c.source): yield f'{where}: imports beside other code'
         if (size := len(json.dumps(c.outputs))) > MAX_OUTPUT: yield f'{where}: {size//1000} kB of output, the limit is {MAX_OUTPUT//1000}'
-    if sum(defines) > len(code)-sum(exported): yield f'{sum(defines)} exported definitions, {len(code)-sum(exported)} cells that use or test them'
+    if sum(defines) > 1.5*(len(code)-sum(exported)): yield f'{sum(defines)} exported definitions, {len(code)-sum(exported)} cells that use or test them'
     for i, c in enumerate(cells):
         if PATHS.search(c.source): yield f'cell {i}: a path of one machine'
     if re.match(r'\d\d_', path.name):

@@ -1,0 +1,40 @@
+"Small stand-ins that several tests use: notebooks of two lines, predictions of a classifier that does not exist."
+from pathlib import Path
+
+import nbformat
+import numpy as np
+import pandas as pd
+from nbformat.v4 import new_code_cell, new_notebook
+
+
+def notebook(path, *cells):
+    "Write a notebook whose first cell is the parameters cell; a source that starts with '!' is a stage cell."
+    nb = new_notebook(cells=[new_code_cell(c.lstrip('!'), metadata=dict(tags=['stage'] if c[0] == '!' else [])) for c in cells])
+    nb.cells[0].metadata['tags'] = ['parameters']
+    nbformat.write(nb, path)
+    return Path(path)
+
+
+def toy_study(folder, translator='!run', report='1'):
+    "The notebooks of a study in miniature."
+    folder.mkdir(parents=True, exist_ok=True)
+    notebook(folder/'02_data.ipynb', "run = ''", '1')
+    notebook(folder/'30_translators.ipynb', "run = ''", translator)
+    notebook(folder/'40_augmentation.ipynb', "run = ''", '!run')
+    notebook(folder/'50_classification.ipynb', "run = ''\nclassifier = ''", '!import pathlib', "!p = pathlib.Path(run, 'classifier', classifier, 'predictions.csv')",
+             "!p.parent.mkdir(parents=True, exist_ok=True); p.write_text('patient')")
+    notebook(folder/'60_study.ipynb', "run = ''", report)
+    return folder
+
+
+def predictions(seed, noise, patients=10, slices=12, val=3):
+    "A frame of predictions; the noise decides how good they are."
+    r, rows = np.random.default_rng(seed), []
+    order = r.permutation(patients)
+    for rank, p in enumerate(order):
+        hard = r.normal()*.5
+        for k in range(slices):
+            label = int(r.random() < .45)
+            score = 1/(1 + np.exp(-(2*label - 1 + hard + noise*r.normal())))
+            rows.append((f'p{p:02}', k, k/slices, 'val' if rank < val else 'test', label, round(float(score), 2)))
+    return pd.DataFrame(rows, columns=['patient', 'slice', 'position', 'split', 'label', 'score'])
