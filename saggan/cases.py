@@ -103,7 +103,7 @@ def _keep(image, raw, mask, had_lesion, opt):
     if had_lesion: return ('tiny lesion' if px < opt['min_lesion_px'] else None), px, fore
     return ('little foreground' if fore < opt['min_foreground'] else None), px, fore
 
-# %% ../nbs/01c_cases.ipynb #60ada4ae
+# %% ../nbs/01c_cases.ipynb #2294fb6f
 def prepare_case(case, # Case
                  opt, # dict: image_size, min_lesion_px, min_foreground, axial, percentiles, nan
                  root='', # folder that file names in the table are relative to
@@ -122,8 +122,10 @@ def prepare_case(case, # Case
             images.append(image)
             kept.append(mask)
             file = case.images[d if case.kind == 'pictures' else 0]
-            rows.append(dict(patient=case.patient, site=case.site, volume=case.name, slice=d, position=round(d/max(depth - 1, 1), 6) if depth > 1 else .5,
-                             label=int(px > 0), lesion_px=px, foreground=fore, split='', source=Path(os.path.relpath(file, root or '.')).as_posix(),
+            rows.append(dict(patient=case.patient, site=case.site, volume=case.name, slice=d,
+                             position=round(d/max(depth - 1, 1), 6) if depth > 1 else .5,
+                             label=int(px > 0), lesion_px=px, foreground=fore, split='',
+                             source=Path(os.path.relpath(file, root or '.')).as_posix(),
                              sha256=sha256(np.ascontiguousarray(raw[:, d]))))
     record = dict(name=case.name, patient=case.patient, site=case.site, modalities=list(case.modalities), lo=lo, hi=hi, size=size,
                   geometry=geometry, notes=notes, kept=len(rows), left_out=out)

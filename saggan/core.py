@@ -203,10 +203,11 @@ def seed_all(seed, # any non-negative integer
     torch.manual_seed(seed)
     return np.random.default_rng(seed)
 
-# %% ../nbs/00_core.ipynb #24a14230
+# %% ../nbs/00_core.ipynb #be63cbb0
 def _commit(folder):
     "The git commit of a checkout, with a mark when it has changes; None outside one."
-    def git(*args): return subprocess.run(['git', '-C', str(folder), *args], capture_output=True, text=True, timeout=10, check=True).stdout.strip()
+    def git(*args):
+        return subprocess.run(['git', '-C', str(folder), *args], capture_output=True, text=True, timeout=10, check=True).stdout.strip()
     try:
         if Path(git('rev-parse', '--show-toplevel')).resolve() != Path(folder).resolve(): return None
         return git('rev-parse', 'HEAD') + ('+changes' if git('status', '--porcelain', '-uno') else '')

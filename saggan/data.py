@@ -110,7 +110,7 @@ def fingerprint(cases, # list of Case
     files = sorted({p for c in cases for p in c.files()})
     with ThreadPoolExecutor(4) as pool: return dict(progress(pool.map(one, files), total=len(files), desc='hashing files'))
 
-# %% ../nbs/02_data.ipynb #4ae372a3
+# %% ../nbs/02_data.ipynb #1d70f965
 def _checked(cases, opt, root, workers, skip_bad):
     "First pass over all cases: index -> (rows, record, images, masks), and index -> reason; DataError unless skip_bad."
     jobs = [(c, opt, root, KEEP//max(len(cases), 1)) for c in cases]
@@ -118,12 +118,14 @@ def _checked(cases, opt, root, workers, skip_bad):
     bad = {i: r for i, r in found.items() if isinstance(r, str)}
     bad |= _twice({i: (cases[i], r[0]) for i, r in found.items() if i not in bad})
     if bad and not skip_bad:
-        raise DataError(f'{len(bad)} of {len(cases)} cases cannot be used; nothing was written.\n' + '\n'.join(f' - {r}' for r in bad.values())
+        raise DataError(f'{len(bad)} of {len(cases)} cases cannot be used; nothing was written.\n'
+                        + '\n'.join(f' - {r}' for r in bad.values())
                         + '\nMend them, or leave them out with skip_bad=True (--skip-bad).')
     good = {i: r for i, r in found.items() if i not in bad}
     if not sum(len(r[0]) for r in good.values()):
-        raise DataError('no slice is left: ' + (f'all {len(bad)} cases are bad, such as: {next(iter(bad.values()))}' if bad and not good else
-                        'lower min_lesion_px or min_foreground, or check the masks.'))
+        why = f'all {len(bad)} cases are bad, such as: {next(iter(bad.values()))}' if not good else (
+            'lower min_lesion_px or min_foreground, or check the masks.')
+        raise DataError(f'no slice is left: {why}')
     return good, bad
 
 # %% ../nbs/02_data.ipynb #2955e79b
@@ -137,11 +139,13 @@ def _existing(out, asked, sources):
     if odd: raise SettingsError(f'{out}: was prepared otherwise ({"; ".join(odd)}). Choose another folder, or delete this one.')
     return open_set(out)
 
-# %% ../nbs/02_data.ipynb #e842ff91
+# %% ../nbs/02_data.ipynb #fcbe106b
 def _room(folder, n, channels, size):
     "DataError when the disk cannot hold the arrays."
     need, free = n*size*size*(4*channels + 1), shutil.disk_usage(folder).free
-    if need > free: raise DataError(f'{folder}: the set needs {need/2**30:.1f} GB, {free/2**30:.1f} GB are free. Free some, or use a smaller image_size.')
+    if need > free:
+        raise DataError(f'{folder}: the set needs {need/2**30:.1f} GB, {free/2**30:.1f} GB are free. '
+                        'Free some, or use a smaller image_size.')
 
 # %% ../nbs/02_data.ipynb #13b427bf
 def _write(partial, cases, good, opt, root, workers):
@@ -172,7 +176,7 @@ def _claim(partial):
     partial.mkdir(parents=True)
     write_json(mark, os.getpid())
 
-# %% ../nbs/02_data.ipynb #8236f739
+# %% ../nbs/02_data.ipynb #da1523d4
 def prepare(source, # folder of the data set; for the phantom also a number of patients
             layout, # 'brats', 'image-mask' or 'phantom'
             out, # folder of the prepared set; made, or reused when it is the same
@@ -199,7 +203,8 @@ def prepare(source, # folder of the data set; for the phantom also a number of p
     cases = list_cases(source, layout, modalities, patient, limit, **options)
     root = Path(source) if Path(str(source)).is_dir() else options.get('cache', '')
     least = max(1, round(.001*image_size**2)) if min_lesion_px is None else min_lesion_px
-    opt = dict(image_size=image_size, min_lesion_px=least, min_foreground=min_foreground, axial=axial and list(axial), percentiles=list(percentiles), nan=nan)
+    opt = dict(image_size=image_size, min_lesion_px=least, min_foreground=min_foreground, axial=axial and list(axial),
+               percentiles=list(percentiles), nan=nan)
     asked = dict(format=1, layout=layout, source=Path(str(source)).name, modalities=list(_names(modalities, layout)), patient=patient,
                  limit=limit, skip_bad=skip_bad, seed=seed, fractions=list(fractions), **opt)
     sources = fingerprint(cases, root)
@@ -215,7 +220,7 @@ def prepare(source, # folder of the data set; for the phantom also a number of p
     finally: shutil.rmtree(partial, ignore_errors=True)
     return open_set(out)
 
-# %% ../nbs/02_data.ipynb #e99af94b
+# %% ../nbs/02_data.ipynb #e5c1dc33
 def _finish(partial, table, asked, sources, good, bad):
     "Split the patients, write table, records and settings."
     notes = [n for r in good.values() for n in r[1]['notes']]
@@ -232,11 +237,12 @@ def _finish(partial, table, asked, sources, good, bad):
     counts = dict(patients=table.patient.nunique(), volumes=len(good), slices=len(table), lesion=int(table.label.sum()))
     left_out = {k: sum(r[1]['left_out'][k] for r in good.values()) for k in ('constant', 'tiny lesion', 'little foreground')}
     arrays = {k: hash_rows(np.load(partial/f'{k}.npy', mmap_mode='r', allow_pickle=False)) for k in ('images', 'masks')}
-    write_json(partial/'settings.json', asked | dict(asked=asked, counts=counts, slices_left_out=left_out, cases_left_out=list(bad.values()), notes=notes,
+    write_json(partial/'settings.json', asked | dict(asked=asked, counts=counts, slices_left_out=left_out,
+                                                     cases_left_out=list(bad.values()), notes=notes,
                                                      sources=sources, arrays=arrays))
     (partial/'process.json').unlink()
 
-# %% ../nbs/02_data.ipynb #28f51e91
+# %% ../nbs/02_data.ipynb #c5667597
 def prevalence(s, # SliceSet
               ):
     "Frame with one line a split and one for all: patients, slices, lesion slices, prevalence, median lesion area (share of the slice)."
@@ -244,7 +250,8 @@ def prevalence(s, # SliceSet
     for name in [*(x for x in SPLITS if (s.table.split == x).any()), 'all']:
         t = s.table if name == 'all' else s.table[s.table.split == name]
         px = t.lesion_px[t.label == 1]
-        out.append(dict(split=name, patients=t.patient.nunique(), slices=len(t), lesion=int(t.label.sum()), prevalence=t.label.mean() if len(t) else math.nan,
+        out.append(dict(split=name, patients=t.patient.nunique(), slices=len(t), lesion=int(t.label.sum()),
+                        prevalence=t.label.mean() if len(t) else math.nan,
                         median_area=px.median()/area if len(px) else math.nan))
     return pd.DataFrame(out).set_index('split')
 
@@ -267,7 +274,7 @@ def plot_prevalence(s, # SliceSet
     plt.close(fig)
     return fig
 
-# %% ../nbs/02_data.ipynb #41081f7b
+# %% ../nbs/02_data.ipynb #6d9de268
 def plot_positions(s, # SliceSet
                    bins=20, # of the histogram
                   ):
@@ -275,7 +282,8 @@ def plot_positions(s, # SliceSet
     import matplotlib.pyplot as plt
     fig, ax = plt.subplots(figsize=(5, 2.2), layout='constrained')
     for label, (name, colour) in enumerate((('normal', '.6'), ('lesion', 'C3'))):
-        ax.hist(s.table.position[s.table.label == label], bins=bins, range=(0, 1), histtype='stepfilled', alpha=.6, color=colour, label=name)
+        ax.hist(s.table.position[s.table.label == label], bins=bins, range=(0, 1), histtype='stepfilled', alpha=.6,
+                color=colour, label=name)
     ax.set(xlabel='position in the volume', ylabel='slices')
     ax.legend(fontsize=8, frameon=False)
     plt.close(fig)

@@ -91,7 +91,7 @@ def _brats_problem(folder, case, have, wanted, other):
                    + (f'{hint} Rename it.' if hint else ' Add the file, or remove the case.'))
     return ' '.join(out)
 
-# %% ../nbs/01a_layouts.ipynb #05564db9
+# %% ../nbs/01a_layouts.ipynb #90c4ee26
 def find_brats(source, # folder that holds case folders at any depth
                modalities=('t1ce',), # channels, from t1, t1ce, t2, flair (or the later t1n, t1c, t2w, t2f)
                patient=None, # regular expression that finds the patient in the path
@@ -99,7 +99,8 @@ def find_brats(source, # folder that holds case folders at any depth
     "The BraTS cases under `source`, of any year's naming, those with problems included; DataError when there is none."
     source = Path(source)
     for m in modalities:
-        if str(m).lower() not in MODALITIES: raise SettingsError(f'no modality {m!r} in BraTS; choose from {list(MODALITIES)}.{nearest(m, MODALITIES)}')
+        if str(m).lower() not in MODALITIES:
+            raise SettingsError(f'no modality {m!r} in BraTS; choose from {list(MODALITIES)}.{nearest(m, MODALITIES)}')
     wanted, cases = tuple(MODALITIES[str(m).lower()] for m in modalities), []
     for folder, files in walk(source, ('.nii', '.nii.gz')).items():
         groups, other = _brats_groups(files)
@@ -110,11 +111,14 @@ def find_brats(source, # folder that holds case folders at any depth
         for case, have in real.items():
             place = re.match(r'BraTS\d+_([A-Za-z]+\d*)_[A-Za-z0-9]+_\d+$', case)
             site = '/'.join(filter(None, (grade, place and place[1])))
-            who, problem = _patient(patient, (folder/case).relative_to(source).as_posix(), re.sub(r'^(BraTS-[A-Za-z]+-\d+)-\d+$', r'\1', case))
+            who, problem = _patient(patient, (folder/case).relative_to(source).as_posix(),
+                                    re.sub(r'^(BraTS-[A-Za-z]+-\d+)-\d+$', r'\1', case))
             problem = problem or _brats_problem(folder, case, have, (*wanted, 'seg'), other)
             cases.append(Case(case, who, site, 'nifti', wanted, [have[w][0] for w in wanted if w in have],
                               [have['seg']] if 'seg' in have else [], problem))
-    if not cases: raise DataError(f'{source}: no NIfTI cases found. Expected CASE/CASE_t1ce.nii.gz and CASE_seg.nii.gz; for pictures use layout="image-mask".')
+    if not cases:
+        raise DataError(f'{source}: no NIfTI cases found. Expected CASE/CASE_t1ce.nii.gz and CASE_seg.nii.gz; '
+                        'for pictures use layout="image-mask".')
     return _once(cases)
 
 # %% ../nbs/01a_layouts.ipynb #632b9b83
@@ -147,14 +151,15 @@ def _pair_up(folder, files, found):
     images = [f for f in files if apart or not _MASK.match(f.stem)]
     return [(f, masks.pop(f.stem, [])) for f in images], [f for ms in masks.values() for f in ms]
 
-# %% ../nbs/01a_layouts.ipynb #42ae00d7
+# %% ../nbs/01a_layouts.ipynb #b16ed490
 def _pictures_problem(pairs, lost):
     "What is missing or double among a case's pictures, with the nearest file name; '' when complete."
     bare = [f for f, ms in pairs if not ms]
     twice = [n for n, k in Counter(f.stem for f, _ in pairs).items() if k > 1]
     if twice: return f'{pairs[0][0].parent}: two pictures named {twice[0]} (with different endings). Remove one.'
     if bare:
-        return (f'{bare[0]}: has no mask {bare[0].stem}_mask{bare[0].suffix}' + (f' (nor have {len(bare) - 1} others)' if len(bare) > 1 else '')
+        return (f'{bare[0]}: has no mask {bare[0].stem}_mask{bare[0].suffix}'
+                + (f' (nor have {len(bare) - 1} others)' if len(bare) > 1 else '')
                 + f'.{nearest(bare[0].stem + "_mask", [p.name for p in lost])} A normal slice needs a mask that is all 0.')
     return ''
 
@@ -201,18 +206,19 @@ def from_stack(stack, # (Z, Y, X) pictures
     "The RAS volume (X, Y, Z) of axial pictures: the inverse of `to_stack`."
     return np.ascontiguousarray(stack[:, ::-1, ::-1].transpose(2, 1, 0))
 
-# %% ../nbs/01a_layouts.ipynb #db541357
+# %% ../nbs/01a_layouts.ipynb #6a5fc817
 def _load_nifti(case, nan):
     "Images (C, D, H, W), masks (D, H, W), geometry and notes of a NIfTI case."
     vols = [read_nifti(p, nan) for p in case.images]
     seg = read_labels(case.masks[0][0])
     for p, v in zip([*case.images[1:], case.masks[0][0]], [*vols[1:], seg]): check_same_grid(vols[0], v, case.images[0].name, p)
     v = vols[0]
-    geometry = dict(kind='nifti', affine=v.affine.tolist(), source_affine=v.source_affine.tolist(), turn=v.turn.tolist(), shape=list(v.data.shape))
+    geometry = dict(kind='nifti', affine=v.affine.tolist(), source_affine=v.source_affine.tolist(), turn=v.turn.tolist(),
+                    shape=list(v.data.shape))
     notes = [f'{p.name}: {n}' for p, x in zip([*case.images, *case.masks[0]], [*vols, seg]) for n in x.notes]
-    return np.stack([to_stack(x.data) for x in vols]), to_stack(seg.data > 0), geometry, notes
+    return np.stack([np.ascontiguousarray(to_stack(x.data)) for x in vols]), np.ascontiguousarray(to_stack(seg.data > 0)), geometry, notes
 
-# %% ../nbs/01a_layouts.ipynb #7c762061
+# %% ../nbs/01a_layouts.ipynb #850063bd
 def _load_pictures(case):
     "Images (C, D, H, W), masks (D, H, W), geometry and notes of a case made of pictures."
     images, masks = [], []
@@ -220,9 +226,11 @@ def _load_pictures(case):
         x = pick_channels(read_picture(p), case.modalities, p)
         m = [read_mask(q) for q in ms]
         for q, a in zip(ms, m):
-            if a.shape != x.shape[1:]: raise DataError(f'{q}: size {a.shape} differs from {x.shape[1:]} of {p.name}. Redraw or resample the mask.')
+            if a.shape != x.shape[1:]:
+                raise DataError(f'{q}: size {a.shape} differs from {x.shape[1:]} of {p.name}. Redraw or resample the mask.')
         if images and x.shape != images[0].shape:
-            raise DataError(f'{p}: size {x.shape[1:]} differs from {images[0].shape[1:]} of {case.images[0].name}, which counts as the same patient. '
+            raise DataError(f'{p}: size {x.shape[1:]} differs from {images[0].shape[1:]} of {case.images[0].name}, '
+                            'which counts as the same patient. '
                             'Tell patients apart with patient=PATTERN, or bring the pictures to one size.')
         images.append(x)
         masks.append(np.any(m, axis=0))

@@ -156,7 +156,7 @@ def _decode(path, channel):
     if data.ndim == 1: raise DataError(f'{path}: is a line of {data.shape[0]} voxels, not a picture.')
     return img, data[..., None] if data.ndim == 2 else data, _scaling(raw)
 
-# %% ../nbs/01_readers.ipynb #112518a2
+# %% ../nbs/01_readers.ipynb #530b02ac
 def read_nifti(path, # .nii or .nii.gz
                nan='refuse', # 'refuse', or 'zero' to put 0 where a voxel is not a number
                channel=None, # which volume of a 4-D file
@@ -168,14 +168,15 @@ def read_nifti(path, # .nii or .nii.gz
     if bad.any():
         n_inf = int(np.isinf(data).sum())
         if n_inf or nan != 'zero':
-            raise DataError(f'{path}: {int(bad.sum()):,} voxels are NaN or infinite. Clean the file' + ('.' if n_inf else ", or read it with nan='zero'."))
+            raise DataError(f'{path}: {int(bad.sum()):,} voxels are NaN or infinite. Clean the file'
+                            + ('.' if n_inf else ", or read it with nan='zero'."))
         data, more = np.where(bad, 0, data), more + [f'{int(bad.sum())} NaN voxels set to 0']
     turn = nio.io_orientation(affine)
     if np.isnan(turn).any(): raise DataError(f'{path}: the affine does not say where the axes point. Set it with nibabel or fslorient.')
     ras = nio.apply_orientation(data, turn)
     return Volume(np.ascontiguousarray(ras, dtype=np.float32), affine @ nio.inv_ornt_aff(turn, data.shape), affine, turn, notes + more)
 
-# %% ../nbs/01_readers.ipynb #92cb1c39
+# %% ../nbs/01_readers.ipynb #7edfcb46
 def read_labels(path, # .nii or .nii.gz of a segmentation
                 allowed=(0, 1, 2, 3, 4), # labels that may occur
                ):
@@ -184,12 +185,14 @@ def read_labels(path, # .nii or .nii.gz of a segmentation
     whole = np.rint(vol.data)
     if (off := np.abs(vol.data - whole).max()) > 1e-3:
         raise DataError(f'{path}: labels are not whole numbers (off by up to {off:.3g}). Resample the segmentation with nearest neighbour.')
-    unknown = sorted(set(np.unique(whole).astype(int).tolist()) - set(allowed))
+    small = 0 <= whole.min() and whole.max() < 256
+    there = np.flatnonzero(np.bincount(whole.astype(np.uint8).ravel())) if small else np.unique(whole)
+    unknown = sorted({int(v) for v in there} - set(allowed))
     if unknown: raise DataError(f'{path}: has labels {unknown[:8]}; allowed are {list(allowed)}. Is it a segmentation? Renumber it if so.')
     vol.data = whole
     return vol
 
-# %% ../nbs/01_readers.ipynb #c466deef
+# %% ../nbs/01_readers.ipynb #48d93b46
 def check_same_grid(a, # Volume
                     b, # Volume
                     name_a, # what to call it in the error
@@ -200,7 +203,8 @@ def check_same_grid(a, # Volume
     if a.data.shape != b.data.shape:
         raise DataError(f'{name_b}: shape {b.data.shape} differs from {a.data.shape} of {name_a}. Resample one onto the other.')
     off = np.abs(a.affine - b.affine).max()
-    if off > tolerance: raise DataError(f'{name_b}: its affine differs from that of {name_a} by up to {off:.3g} mm. Resample one onto the other.')
+    if off > tolerance:
+        raise DataError(f'{name_b}: its affine differs from that of {name_a} by up to {off:.3g} mm. Resample one onto the other.')
 
 # %% ../nbs/01_readers.ipynb #a432fda9
 def write_nifti(path, # .nii or .nii.gz to write
@@ -242,8 +246,9 @@ def read_picture(path, # TIFF, PNG, JPG or BMP
     if not np.isfinite(out).all(): raise DataError(f'{path}: pixels are NaN or infinite. Clean the file.')
     return out
 
-# %% ../nbs/01_readers.ipynb #bfe6867f
-CHANNELS = dict(pre=0, flair=1, post=2, us=0, gray=0) # of TCIA-LGG: T1 before contrast, FLAIR, T1 after; of grey pictures saved in colour: any
+# %% ../nbs/01_readers.ipynb #3778a5d9
+CHANNELS = dict(pre=0, flair=1, post=2, # of TCIA-LGG: T1 before contrast, FLAIR, T1 after
+                us=0, gray=0) # of grey pictures saved in colour: any
 
 # %% ../nbs/01_readers.ipynb #c7b05ea2
 def pick_channels(picture, # (H, W) or (H, W, 3)
@@ -259,7 +264,7 @@ def pick_channels(picture, # (H, W) or (H, W, 3)
         return picture[None]
     return np.ascontiguousarray(picture[..., index].transpose(2, 0, 1))
 
-# %% ../nbs/01_readers.ipynb #93c0b94f
+# %% ../nbs/01_readers.ipynb #68957f3d
 def read_mask(path, # picture of a mask: two values, or a JPG of such a picture
              ):
     "A mask as bool (H, W): true where the picture is not 0; JPG, whose edges ring, is cut at 127."
@@ -270,5 +275,6 @@ def read_mask(path, # picture of a mask: two values, or a JPG of such a picture
     if Path(path).suffix.lower() in ('.jpg', '.jpeg') and m.max() > 1: return m > 127
     values = np.unique(m)
     if len(values) > 2 or (values[0] != 0 and len(values) == 2):
-        raise DataError(f'{path}: the mask has {len(values)} values ({", ".join(f"{v:g}" for v in values[:5])}, ...), not 0 and one other. Threshold it first.')
+        raise DataError(f'{path}: the mask has {len(values)} values ({", ".join(f"{v:g}" for v in values[:5])}, ...), '
+                        'not 0 and one other. Threshold it first.')
     return m > 0

@@ -71,7 +71,7 @@ def split_patients(table, # frame with patient, label and, where known, site
     labels = [w for i in range(0, len(labels), window) for w in rng.permutation(labels[i:i + window]).tolist()]
     return dict(zip(order, labels))
 
-# %% ../nbs/01b_slices.ipynb #7b6882c7
+# %% ../nbs/01b_slices.ipynb #ec96c2b6
 class SliceSet:
     "Slices (N,C,H,W) float32 in [-1,1], masks (N,1,H,W) uint8 in {0,1}, and a table with one line a slice."
     def __init__(self, images, # (N, C, H, W) array, memory map or Rows
@@ -95,7 +95,8 @@ class SliceSet:
     def take(self, indices):
         "The slices with these numbers, in this order, as a view."
         indices = np.asarray(indices, dtype=np.int64)
-        return SliceSet(Rows(self.images, indices), Rows(self.masks, indices), self.table.iloc[indices], self.settings, self.folder, self.volumes)
+        return SliceSet(Rows(self.images, indices), Rows(self.masks, indices), self.table.iloc[indices], self.settings,
+                        self.folder, self.volumes)
     def of(self, split=None, label=None):
         "The slices of a split (or several), of a label, or both, as a view."
         keep = np.ones(len(self), bool)
@@ -105,15 +106,15 @@ class SliceSet:
     def tensors(self, device='cpu'):
         "Images and masks as float32, labels as int64, copied to a device."
         import torch
-        arrays = np.array(self.images, dtype=np.float32), np.array(self.masks, dtype=np.float32), self.table.label.to_numpy(np.int64, copy=True)
-        return tuple(torch.from_numpy(a).to(device) for a in arrays)
+        images, masks = (np.array(a, dtype=np.float32) for a in (self.images, self.masks))
+        return tuple(torch.from_numpy(a).to(device) for a in (images, masks, self.table.label.to_numpy(np.int64, copy=True)))
     def split(self, fractions=(.7, .1, .2), seed=0): return _split(self, fractions, seed)
     def save(self, folder): return _save(self, folder)
     open = staticmethod(lambda folder, verify=False: open_set(folder, verify))
     from_arrays = staticmethod(lambda images, masks, table, settings=None: from_arrays(images, masks, table, settings))
     hash = property(lambda self: hash_set(self))
 
-# %% ../nbs/01b_slices.ipynb #adf2a8eb
+# %% ../nbs/01b_slices.ipynb #d266f045
 def from_arrays(images, # (N, C, H, W) or (N, H, W) in [-1, 1]
                 masks, # (N, 1, H, W) or (N, H, W), {0, 1}
                 table, # frame or dict with at least `patient`
@@ -128,8 +129,10 @@ def from_arrays(images, # (N, C, H, W) or (N, H, W) in [-1, 1]
     masks = (masks > .5).astype(np.uint8)
     table, n = pd.DataFrame(table).reset_index(drop=True).copy(), len(images)
     px = masks.sum((1, 2, 3), dtype=np.int64)
-    default = dict(patient=[f'p{i}' for i in range(n)], site='', volume='', slice=range(n), position=.5, label=(px > 0).astype(int), lesion_px=px,
-                   foreground=(images > DARK).any(1).mean((1, 2)).round(6) if n else [], split='', source='', sha256=[sha256(x) for x in images])
+    default = dict(patient=[f'p{i}' for i in range(n)], site='', volume='', slice=range(n), position=.5,
+                   label=(px > 0).astype(int), lesion_px=px,
+                   foreground=(images > DARK).any(1).mean((1, 2)).round(6) if n else [], split='', source='',
+                   sha256=[sha256(x) for x in images])
     for c, v in default.items():
         if c not in table: table[c] = v
     return SliceSet(images, masks, table[COLUMNS + [c for c in table if c not in COLUMNS]], settings)
@@ -137,19 +140,21 @@ def from_arrays(images, # (N, C, H, W) or (N, H, W) in [-1, 1]
 # %% ../nbs/01b_slices.ipynb #86cd32e7
 DARK = -.8 # a normalised pixel above this is foreground: a tenth of the volume's range above its darkest tissue
 
-# %% ../nbs/01b_slices.ipynb #928b8f59
+# %% ../nbs/01b_slices.ipynb #74e5ddf8
 def _split(self, fractions, seed):
     "`SliceSet.split`: the same slices with a new split column, by patient."
     who = split_patients(self.table, fractions, seed)
-    new = SliceSet(self.images, self.masks, self.table.assign(split=self.table.patient.map(who)), self.settings | dict(fractions=list(fractions), seed=seed),
+    new = SliceSet(self.images, self.masks, self.table.assign(split=self.table.patient.map(who)),
+                   self.settings | dict(fractions=list(fractions), seed=seed),
                    self.folder, self.volumes)
     assert_disjoint(*(new.of(s) for s in SPLITS))
     if self.folder and not isinstance(self.images, Rows):
         frame = pd.DataFrame(sorted(who.items()), columns=['patient', 'split'])
-        with contextlib.suppress(OSError): write_text(Path(self.folder)/'splits'/f'seed-{seed}.csv', frame.to_csv(index=False, lineterminator='\n'))
+        with contextlib.suppress(OSError):
+            write_text(Path(self.folder)/'splits'/f'seed-{seed}.csv', frame.to_csv(index=False, lineterminator='\n'))
     return new
 
-# %% ../nbs/01b_slices.ipynb #a153ed68
+# %% ../nbs/01b_slices.ipynb #b5e2f8f0
 def assert_disjoint(*sets, # SliceSets, or frames with `patient` and, where known, `sha256`
                    ):
     "DataError when two of the sets share a patient or a slice."
@@ -159,7 +164,9 @@ def assert_disjoint(*sets, # SliceSets, or frames with `patient` and, where know
             for column, what in (('patient', 'patient'), ('sha256', 'slice (by its voxels)')):
                 if column not in a or column not in b: continue
                 both = sorted((set(a[column]) & set(b[column])) - {''})
-                if both: raise DataError(f'leakage: {len(both)} {what}(s) in both of two sets that must be disjoint, such as {both[0]}. Split by patient.')
+                if both:
+                    raise DataError(f'leakage: {len(both)} {what}(s) in both of two sets that '
+                                    f'must be disjoint, such as {both[0]}. Split by patient.')
 
 # %% ../nbs/01b_slices.ipynb #ac014a04
 def hash_rows(array, # (N, ...) array, memory map or Rows
@@ -184,29 +191,33 @@ def to_csv(table, # frame with COLUMNS
     "The table as text, the same on every system."
     return table.to_csv(index=False, lineterminator='\n', float_format='%.6f')
 
-# %% ../nbs/01b_slices.ipynb #bc57ad27
+# %% ../nbs/01b_slices.ipynb #cd921feb
 def open_set(folder, # of a prepared set
              verify=False, # True: compare the arrays with their hashes
             ):
     "The SliceSet in a folder, its arrays mapped into memory read-only; DataError when it is none, or damaged."
     folder = Path(folder)
-    if not (folder/'settings.json').exists(): raise DataError(f'{folder}: no prepared set here (no settings.json). Run `saggan prepare` first.')
+    if not (folder/'settings.json').exists():
+        raise DataError(f'{folder}: no prepared set here (no settings.json). Run `saggan prepare` first.')
     settings, volumes = read_json(folder/'settings.json'), read_json(folder/'volumes.json')
     try:
         table = pd.read_csv(folder/'table.csv', dtype=_TEXT, keep_default_na=False, na_values=dict(position=[''], foreground=['']))
         images, masks = (np.load(folder/f'{k}.npy', mmap_mode='r', allow_pickle=False) for k in ('images', 'masks'))
-    except (OSError, ValueError) as e: raise DataError(f'{folder}: the prepared set is damaged ({e}). Delete it and prepare it again.') from e
+    except (OSError, ValueError) as e:
+        raise DataError(f'{folder}: the prepared set is damaged ({e}). Delete it and prepare it again.') from e
     out = SliceSet(images, masks, table, settings, folder, {v['name']: v for v in volumes})
     if verify:
         for k, h in settings.get('arrays', {}).items():
-            if hash_rows(getattr(out, k)) != h: raise DataError(f'{folder}/{k}.npy: differs from what was prepared. Delete the set and prepare it again.')
+            if hash_rows(getattr(out, k)) != h:
+                raise DataError(f'{folder}/{k}.npy: differs from what was prepared. Delete the set and prepare it again.')
     return out
 
-# %% ../nbs/01b_slices.ipynb #a050037a
+# %% ../nbs/01b_slices.ipynb #841ee5b0
 def _save(self, folder):
     "`SliceSet.save`: write the set into a new folder, whole or not at all; returns it opened from there."
     folder = Path(folder)
-    if folder.exists() and any(folder.iterdir()): raise SettingsError(f'{folder}: exists and is not empty. Choose another folder, or delete it.')
+    if folder.exists() and any(folder.iterdir()):
+        raise SettingsError(f'{folder}: exists and is not empty. Choose another folder, or delete it.')
     partial = folder.with_name(folder.name + '.partial')
     shutil.rmtree(partial, ignore_errors=True)
     partial.mkdir(parents=True)
@@ -224,12 +235,13 @@ def _save(self, folder):
     os.replace(partial, folder)
     return open_set(folder)
 
-# %% ../nbs/01b_slices.ipynb #284a3d3b
+# %% ../nbs/01b_slices.ipynb #961d8804
 def concat(*sets, # SliceSets with slices of one shape
           ):
     "One SliceSet in memory of several; columns that only some have are kept."
     sets = [s for s in sets if len(s)] or list(sets[:1])
-    if len({s.images.shape[1:] for s in sets}) > 1: raise DataError(f'sets of different shape cannot be joined: {[s.images.shape[1:] for s in sets]}.')
+    if len({s.images.shape[1:] for s in sets}) > 1:
+        raise DataError(f'sets of different shape cannot be joined: {[s.images.shape[1:] for s in sets]}.')
     volumes = {k: v for s in sets for k, v in s.volumes.items()}
     return SliceSet(np.concatenate([np.asarray(s.images) for s in sets]), np.concatenate([np.asarray(s.masks) for s in sets]),
                     pd.concat([s.table for s in sets], ignore_index=True), dict(parts=[s.settings for s in sets]), None, volumes)

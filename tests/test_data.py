@@ -27,7 +27,8 @@ def volumes(seed, shape=SHAPE, labels=(1, 2, 4)):
     for k, label in enumerate(labels): seg[6 + 2*k:9 + 2*k, 5:10, 3:6] = label
     inside = np.zeros(shape)
     inside[2:-2, 2:-2] = 1
-    out = {m: (inside*(300 + 60*k + rng.normal(0, 30, shape) + 300*(seg > 0))).astype('i2') for k, m in enumerate(('t1', 't1ce', 't2', 'flair'))}
+    out = {m: (inside*(300 + 60*k + rng.normal(0, 30, shape) + 300*(seg > 0))).astype('i2') for k,
+           m in enumerate(('t1', 't1ce', 't2', 'flair'))}
     return out | dict(seg=seg)
 
 
@@ -106,7 +107,8 @@ SEG, HALF = 'P1_seg.nii.gz', LPS*[[1, 1, .5, 1]]
 FAULTS = {
     '1 truncated': (content(lambda b: b[:-200]), 'damaged'),
     '1 truncated trailer': (content(lambda b: b[:-4]), 'damaged'),
-    '2 truncated plain': (lambda f: (content(lambda b: gzip.decompress(b)[:-900])(f), rename('P1_t1ce.nii', 'P1_t1ce.nii.gz')(f)), 'decoded'),
+    '2 truncated plain': (lambda f: (content(lambda b: gzip.decompress(b)[:-900])(f),
+                                     rename('P1_t1ce.nii', 'P1_t1ce.nii.gz')(f)), 'decoded'),
     '3 bit flip': (content(flip), 'damaged|Copy or download'),
     '4 empty': (content(lambda b: b''), 'empty'),
     '5 not compressed': (content(gzip.decompress), 'Rename it to P1_t1ce.nii'),
@@ -246,7 +248,8 @@ def picture_set(folder, names, size=(28, 40), colour=False, ext='tif', masks=Non
 
 
 @pytest.mark.parametrize('names,people,masks', [
-    ([f'TCGA_{s}_{p}_19/TCGA_{s}_{p}_19_{i}' for s, p in (('CS', 1), ('DU', 2), ('HT', 3)) for i in (1, 2, 10)], ['TCGA_CS_1_19', 'TCGA_DU_2_19', 'TCGA_HT_3_19'], None),
+    ([f'TCGA_{s}_{p}_19/TCGA_{s}_{p}_19_{i}' for s, p in (('CS', 1), ('DU', 2), ('HT', 3)) for i in (1, 2, 10)],
+     ['TCGA_CS_1_19', 'TCGA_DU_2_19', 'TCGA_HT_3_19'], None),
     ([f'train/{p}_{i}' for p in (1, 2, 13) for i in (1, 2, 10)], ['1', '13', '2'], None),
     ([f'{p}_{i}' for p in (1, 2, 13) for i in (1, 2, 10)], ['1', '13', '2'], None),
     ([f'train/images/{p}_{i}' for p in (1, 2, 13) for i in (1, 2, 10)], ['1', '13', '2'], lambda n: n.replace('images', 'masks')),
@@ -266,13 +269,15 @@ def test_one_channel_or_all_of_a_coloured_picture(tmp_path):
     three = prepare(tmp_path/'in', 'image-mask', tmp_path/'three', image_size=32, modalities=('pre', 'flair', 'post'))
     assert one.images.shape[1:] == (1, 32, 32) and three.images.shape[1:] == (3, 32, 32) and one.settings['modalities'] == ['flair']
     np.testing.assert_array_equal(one.images[:, 0], three.images[:, 1])
-    with pytest.raises(DataError, match='no channel'): prepare(tmp_path/'in', 'image-mask', tmp_path/'four', image_size=32, modalities=('t9',))
+    with pytest.raises(DataError, match='no channel'):
+        prepare(tmp_path/'in', 'image-mask', tmp_path/'four', image_size=32, modalities=('t9',))
 
 
 def test_pictures_without_partner(tmp_path):
     picture_set(tmp_path/'in', ['1_1', '1_2', '2_1'])
     (tmp_path/'in/1_2_mask.tif').rename(tmp_path/'in/1_2_maks_mask.tif')
-    with pytest.raises(DataError, match="1_2.tif: has no mask 1_2_mask.tif. Did you mean '1_2_maks_mask.tif'"): prepare(tmp_path/'in', 'image-mask', tmp_path/'out')
+    with pytest.raises(DataError, match="1_2.tif: has no mask 1_2_mask.tif. Did you mean '1_2_maks_mask.tif'"):
+        prepare(tmp_path/'in', 'image-mask', tmp_path/'out')
     (tmp_path/'in/1_2.tif').unlink()
     with pytest.raises(DataError, match='without its picture'): find_image_mask(tmp_path/'in')
 
@@ -280,7 +285,8 @@ def test_pictures_without_partner(tmp_path):
 def test_masks_of_one_image_are_united(tmp_path):
     (tmp_path/'in').mkdir()
     Image.fromarray(np.full((16, 16), 90, 'u1')).save(tmp_path/'in/a (1).png')
-    for k, ext in enumerate(('_mask', '_mask_1', '_mask2')): Image.fromarray((np.arange(256).reshape(16, 16)//64 == k).astype('u1')).save(tmp_path/f'in/a (1){ext}.png')
+    for k, ext in enumerate(('_mask', '_mask_1', '_mask2')):
+        Image.fromarray((np.arange(256).reshape(16, 16)//64 == k).astype('u1')).save(tmp_path/f'in/a (1){ext}.png')
     _, masks, *_ = load_case(find_image_mask(tmp_path/'in')[0])
     assert masks.sum() == 192
 
@@ -339,7 +345,8 @@ def test_range_labels_and_counts(brats, tmp_path):
     assert (y == (m.sum((1, 2, 3)) > 0)).all() and y.sum() == 9
     outside = np.asarray(s.images)[0, 0, :2]
     assert (outside == -1).all() and any('1 patients have no lesion slice: P3' in n for n in s.settings['notes'])
-    with pytest.raises(DataError, match='no slice is left'): make(brats, tmp_path/'none', image_size=20, min_lesion_px=1000, min_foreground=1.)
+    with pytest.raises(DataError, match='no slice is left'):
+        make(brats, tmp_path/'none', image_size=20, min_lesion_px=1000, min_foreground=1.)
 
 
 def test_black_and_constant_slices_are_left_out(tmp_path):
@@ -385,14 +392,17 @@ def test_splits_never_share_a_patient_or_a_scan(tmp_path):
     train, test = parts.of('train'), parts.of('test')
     assert_disjoint(train, test)
     with pytest.raises(DataError, match='leakage'): assert_disjoint(train, train.take([0]))
-    stolen = SliceSet.from_arrays(np.asarray(train.images)[:1], np.asarray(train.masks)[:1], dict(patient=['renamed'], sha256=train.table.sha256[:1]))
+    stolen = SliceSet.from_arrays(np.asarray(train.images)[:1], np.asarray(train.masks)[:1],
+                                  dict(patient=['renamed'], sha256=train.table.sha256[:1]))
     with pytest.raises(DataError, match='by its voxels'): assert_disjoint(train, stolen)
-    with pytest.raises(DataError, match='2 patients cannot fill 3 splits'): s.of().take(np.flatnonzero(s.table.patient.isin(['p0', 'p1']))).split()
+    with pytest.raises(DataError, match='2 patients cannot fill 3 splits'):
+        s.of().take(np.flatnonzero(s.table.patient.isin(['p0', 'p1']))).split()
     with pytest.raises(SettingsError, match='add up to 1'): s.split((.5, .1, .1))
 
 
 def test_wrong_settings_are_refused_before_work(brats, tmp_path):
-    for kw, words in ((dict(image_size=30), 'multiple of 4'), (dict(modalities=('t1c3',)), 'Did you mean'), (dict(patient='('), 'regular expression')):
+    for kw, words in ((dict(image_size=30), 'multiple of 4'), (dict(modalities=('t1c3',)), 'Did you mean'),
+                      (dict(patient='('), 'regular expression')):
         with pytest.raises(SettingsError, match=words): make(brats, tmp_path/'out', **kw)
     with pytest.raises(SettingsError, match="Did you mean 'image-mask'"): prepare(brats, 'images-mask', tmp_path/'out')
     for where in (tmp_path/'absent', tmp_path/'hollow'):
