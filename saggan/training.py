@@ -135,10 +135,10 @@ def restore(state: dict, game, optimizers, batches):  # from `read_checkpoint`, 
     if state['cuda'] and torch.cuda.is_available(): torch.cuda.set_rng_state_all(state['cuda'])
     return state['step']
 
-# %% ../nbs/20_training.ipynb #e0db5d1e
+# %% ../nbs/20_training.ipynb #0877f083
 REMEDIES = dict(
     vanished='attention has gone to zero, so nothing is translated: let the discriminators see whole slices (view="whole"), '
-             'add soft Dice to the mask loss (mask_dice=True), use gan_mode="hinge" with lr_d four times lr',
+             'add soft Dice to the mask loss (mask_mode="ce+dice"), use gan_mode="hinge" with lr_d four times lr',
     everywhere='attention covers most of the slice, so the background is not kept: raise lambda_shape or lambda_normal',
     unchanged='translations hardly differ from their sources: raise lambda_gan or lr_d, or lower lambda_cycle')
 
