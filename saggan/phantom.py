@@ -5,13 +5,13 @@
 # %% auto #0
 __all__ = ['FOV', 'MODALITIES', 'TISSUE', 'LESION', 'grid', 'smooth_field', 'soft', 'blob', 'head', 'warp', 'ventricles',
            'nuclei', 'tissues', 'draw_lesion', 'lesion_maps', 'confounders', 'acquire', 'make_case', 'nifti_bytes',
-           'check_options', 'write_phantom', 'show_phantom', 'phantom_cases']
+           'check_options', 'write_phantom', 'show_phantom', 'load_phantom', 'phantom_shape', 'phantom_cases']
 
-# %% ../nbs/05_phantom.ipynb #e10bdf63
+# %% ../nbs/05_phantom.ipynb #78be2837
 import gzip
 from pathlib import Path
 import nibabel as nib, numpy as np
-from .core import DataError, SettingsError, atomic, progress, read_json, read_yaml, write_json
+from .core import DataError, SettingsError, atomic, progress, read_json, write_json
 
 # %% ../nbs/05_phantom.ipynb #e5d84679
 FOV = (240., 240., 155.)
@@ -116,9 +116,9 @@ def tissues(rng, # NumPy generator
     white = soft(cover - np.float32(3.6), width)*(1 - soft(nuclei(p), width))*(1 - liquid)
     return liquid, 1 - liquid - white, white, ventricle
 
-# %% ../nbs/05_phantom.ipynb #60c53f59
+# %% ../nbs/05_phantom.ipynb #018fe5cf
 def draw_lesion(rng, # NumPy generator
-                contrast=(.3, 1.), # lowest and highest contrast of a lesion; 1 is plain to see
+                contrast=(.5, 1.5), # lowest and highest contrast of a lesion; 1 is plain to see in FLAIR
                ):
     "A random lesion as a dict: centre, radii and offset in mm, rotation, grade, push, contrast."
     u = rng.standard_normal(3)
@@ -195,11 +195,11 @@ def acquire(rng, # NumPy generator
     out[where] = np.clip(s*np.float32(rng.uniform(350, 900)), 1, 32000)
     return out
 
-# %% ../nbs/05_phantom.ipynb #40089ce9
+# %% ../nbs/05_phantom.ipynb #ccbea053
 def make_case(index, # number of the patient
               shape=(240, 240, 155), # voxels
               seed=0, # the set's seed
-              contrast=(.3, 1.), # lowest and highest lesion contrast among patients
+              contrast=(.5, 1.5), # lowest and highest lesion contrast among patients
               healthy=False, # True: no lesion at all
               site=0, # number of the scanner: later ones are noisier
              ):
@@ -249,14 +249,14 @@ def check_options(n_patients, shape, contrast, lesion_free, sites):
         raise SettingsError(f'contrast is {tuple(contrast)}: give the lowest and the highest, between 0 and 3.')
     if not 0 <= lesion_free <= 1: raise SettingsError(f'lesion_free is {lesion_free}: it is a share, between 0 and 1.')
 
-# %% ../nbs/05_phantom.ipynb #70876936
+# %% ../nbs/05_phantom.ipynb #3d0e4644
 def write_phantom(out, # folder for the cases
                   n_patients=12, # how many
                   shape=(240, 240, 155), # voxels, 16 to 512 along each axis
                   seed=0, # another seed, other patients
                   lesion_free=0., # share of patients without any lesion, 0 to 1
                   sites=2, # scanners, taken in turn; each a little noisier than the one before
-                  contrast=(.3, 1.), # lowest and highest contrast of the lesions
+                  contrast=(.5, 1.5), # lowest and highest contrast of the lesions
                  ):
     "Write BraTS-like cases under `out`, all modalities and `_seg`, and `phantom.json`; returns the folder."
     check_options(n_patients, shape, contrast, lesion_free, sites)
@@ -276,7 +276,7 @@ def write_phantom(out, # folder for the cases
     write_json(out/'phantom.json', dict(settings=settings, patients=drawn))
     return out
 
-# %% ../nbs/05_phantom.ipynb #d21198f0
+# %% ../nbs/05_phantom.ipynb #9f94eb6b
 def show_phantom(cases, # list of what `make_case` returns: (images, seg, drawn)
                  width=1.1, # inches a picture
                 ):
@@ -288,20 +288,38 @@ def show_phantom(cases, # list of what `make_case` returns: (images, seg, drawn)
         brain = (images['flair'] > 0).sum((0, 1))
         z, normal = load.argmax() if load.any() else brain.argmax(), np.where(load == 0, brain, -1).argmax()
         pictures = [images[m][..., z] for m in MODALITIES] + [seg[..., z], images['flair'][..., normal]]
-        for ax, picture, title in zip(row, pictures, [*MODALITIES, 'labels', 'flair, normal']):
-            ax.imshow(picture.T, cmap='gray')
+        cut = slice(len(seg)//8, len(seg) - len(seg)//8)
+        for ax, picture in zip(row, pictures):
+            ax.imshow(picture[cut, cut].T, cmap='gray')
             ax.axis('off')
-            if row is axs[0]: ax.set_title(title, fontsize=7)
+    for ax, title in zip(axs[0], [*MODALITIES, 'labels', 'flair, normal']): ax.set_title(title, fontsize=7)
     fig.subplots_adjust(0, 0, 1, .96, .02, .02)
     return fig
 
-# %% ../nbs/05_phantom.ipynb #ff548982
+# %% ../nbs/05_phantom.ipynb #c4f5ba1e
+def load_phantom(folder, # written by `write_phantom`
+                 n=3, # patients
+                ):
+    "The first patients of a folder, in the form that `show_phantom` takes; DataError when there is no phantom."
+    folder, out = Path(folder), []
+    for name, drawn in list(read_json(folder/'phantom.json')['patients'].items())[:n]:
+        read = {k: np.asarray(nib.load(folder/name/f'{name}_{k}.nii.gz').dataobj) for k in (*MODALITIES, 'seg')}
+        out.append(({m: read[m] for m in MODALITIES}, read['seg'], drawn))
+    return out
+
+# %% ../nbs/05_phantom.ipynb #8a93e9fe
+def phantom_shape(image_size, # side of the slices that will be prepared, pixels
+                 ):
+    "Voxels of a phantom whose slices need no resampling, in the proportions of the field of view."
+    return image_size, image_size, round(image_size*FOV[2]/FOV[0])
+
+# %% ../nbs/05_phantom.ipynb #a765a443
 def phantom_cases(source=None, # folder of cases; or how many patients to make (None: 12)
-                  **options, # `cache` (folder for new cases), options of `write_phantom`, and what the BraTS finder takes
+                  **options, # `cache` (folder for new cases), options of `write_phantom` (shape: 96 x 96 x 62), and of the BraTS finder
                  ):
     "The cases of a phantom as `saggan.readers` lists them, written first when `source` is a number or None."
     cache = options.pop('cache', None)
-    made = {k: options.pop(k) for k in ('shape', 'seed', 'lesion_free', 'sites', 'contrast') if k in options}
+    made = dict(shape=phantom_shape(96)) | {k: options.pop(k) for k in ('shape', 'seed', 'lesion_free', 'sites', 'contrast') if k in options}
     if source is None or isinstance(source, int) or str(source).isdigit():
         if cache is None: raise SettingsError('a phantom needs a folder to be written to: give cache=FOLDER.')
         source = write_phantom(cache, 12 if source is None else int(source), **made)
