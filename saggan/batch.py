@@ -132,7 +132,7 @@ def study_tasks(folder, # folder with the notebooks
     if not any('data' in t.label for t in first): raise DataError(f'{folder}: notebook 02_data is missing.')
     return first, [task(p) for p in names if p.name >= '05']
 
-# %% ../nbs/80_batch.ipynb #abc1cfca
+# %% ../nbs/80_batch.ipynb #9c563af3
 def cell_tasks(folder, # folder with the notebooks
                out, # folder of the study
                settings, # StudySettings
@@ -140,11 +140,11 @@ def cell_tasks(folder, # folder with the notebooks
                seed, # integer
                after='', # fingerprint of the data
               ):
-    "The chain of one cell: translator where the method has one, synthetic slices, one classification a classifier."
+    "The chain of one cell: translator and its quality where the method has one, synthetic slices, one classification a classifier."
     cell, config = Path(out)/'cells'/cell_name(method, seed), cell_settings(settings, method, seed)
     decides, chain = {k: v for k, v in config.items() if k not in ('track', 'preset', 'source')}, []
-    for name in ('30_translators', '40_augmentation', '50_classification'):
-        if name[:2] == '30' and not METHODS[method]: continue
+    for name in ('30_translators', '36_quality', '40_augmentation', '50_classification'):
+        if name[0] == '3' and not METHODS[method]: continue
         path = Path(folder)/f'{name}.ipynb'
         for classifier in (settings.classifiers if name[:2] == '50' else ('',)):
             par = dict(run=str(cell)) | (dict(classifier=classifier) if classifier else {})

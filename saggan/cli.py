@@ -4,7 +4,8 @@
 
 # %% auto #0
 __all__ = ['parse_value', 'parse_set', 'words', 'numbers', 'data_options', 'study_options', 'settings_of', 'prepare_options',
-           'check', 'prepare', 'study', 'stage', 'train', 'augment', 'classify', 'report', 'export', 'parser', 'main']
+           'check', 'prepare', 'study', 'stage', 'train', 'augment', 'classify', 'report', 'export_volumes', 'export',
+           'parser', 'main']
 
 # %% ../nbs/82_cli.ipynb #0fd5f9be
 import argparse, os, sys, textwrap
@@ -174,13 +175,51 @@ def report(args):
     print(write_report(args.run, args.replicates))
     return 0
 
-# %% ../nbs/82_cli.ipynb #606deb1b
+# %% ../nbs/82_cli.ipynb #0111bbab
+def export_volumes(made, # SliceSet with the columns volume and slice
+                   volumes, # dict volume -> record, of the set that the slices come from
+                   out, # folder
+                  ):
+    "Write one NIfTI a volume and channel and one for the masks, in the source's grid and scale; returns the paths."
+    from pathlib import Path
+    import numpy as np
+    from saggan.core import DataError
+    from saggan.data import export_nifti, restore, restore_mask
+    paths = []
+    for name, rows in made.table.groupby('volume').indices.items():
+        if name not in volumes: raise DataError(f'{name}: the prepared set does not know this volume, so its scale cannot be undone.')
+        stem, record, where = name.replace('/', '_'), volumes[name], made.table.slice.to_numpy()[rows]
+        stack = np.stack([restore(made.images[i], record) for i in rows])
+        for c in range(stack.shape[1]): paths.append(export_nifti(Path(out)/f'{stem}_{c}.nii.gz', stack[:, c], where, record))
+        masks = np.stack([restore_mask(made.masks[i][0], record) for i in rows]).astype(bool)
+        paths.append(export_nifti(Path(out)/f'{stem}_mask.nii.gz', masks, where, record))
+    return paths
+
+# %% ../nbs/82_cli.ipynb #c60e19a6
 def export(args):
     """Export a cell's synthetic slices as PNG or NIfTI, or its translator's weights.
 
-    Reads a cell's folder. Writes --out. Costs seconds."""
-    from saggan import augmentation
-    print(augmentation.export(args.run, args.out, args.format))
+    Reads a cell's synthetic/ or gan/. Writes --out: PNGs with their origin in the text of the file, one NIfTI a volume with the source's geometry
+    and intensity scale, or weights.safetensors. Costs seconds."""
+    import shutil
+    from pathlib import Path
+    run, out = Path(args.run), Path(args.out)
+    if args.format == 'weights':
+        from saggan.augmentation import find_weights
+        source = find_weights(run)
+        out.mkdir(parents=True, exist_ok=True)
+        print(shutil.copy(source, out/'weights.safetensors'))
+        return 0
+    from saggan.data import SliceSet
+    made = SliceSet.open(run/'synthetic')
+    if args.format == 'png':
+        from saggan.augmentation import export_png
+        export_png(out, made)
+        print(f'{len(made)} slices in {out}')
+    else:
+        from saggan.cell import cell_options
+        data = cell_options(run).get('data') or run.resolve().parent.parent/'data'
+        print(*export_volumes(made, SliceSet.open(data).volumes, out), sep='\n')
     return 0
 
 # %% ../nbs/82_cli.ipynb #916bff1d

@@ -31,7 +31,7 @@ def check_names(names, # what was given
 METHODS = dict(none=False, classic=False, saggan=True)  # name: does it train a GAN first?
 LAYOUTS = ('brats', 'image-mask', 'phantom')
 
-# %% ../nbs/58_settings.ipynb #36f13949
+# %% ../nbs/58_settings.ipynb #cde29bdf
 @dataclass
 class StudySettings:
     "All of a study. None means: the default of the function that the value goes to."
@@ -56,7 +56,8 @@ class StudySettings:
     classifiers: tuple = ('resnet18',)
     seeds: tuple = (0, 1, 2)  # a seed draws the split, the GAN and the classifier
     gan: dict = field(default_factory=dict)  # settings of saggan.translators
-    augment: dict = field(default_factory=dict)  # settings of saggan.augmentation
+    judge: dict = field(default_factory=dict)  # options of saggan.quality.fit_judge
+    augment: dict = field(default_factory=dict)  # options of saggan.augmentation.accept
     classify: dict = field(default_factory=dict)  # settings of saggan.classification
     precision: str = 'auto'  # 'auto', '32-true' or 'bf16-mixed'
     device: str = 'auto'  # 'auto', 'cpu' or 'cuda'
@@ -96,13 +97,11 @@ TRACKS = dict(
     nerve=dict(layout='image-mask', modalities=('us',), image_size=256),
 )
 
-# %% ../nbs/58_settings.ipynb #703b6048
+# %% ../nbs/58_settings.ipynb #c003d2f5
 PRESETS = dict(
-    smoke=dict(image_size=32, seeds=(0,), limit=10, classify=dict(steps=6, batch_size=8),
-               gan=dict(width=8, blocks=1, d_width=8, d_layers=2, n_steps=6, log_every=2, picture_every=6)),
-    quickstart=dict(image_size=64, seeds=(0, 1), classify=dict(steps=200, batch_size=32),
-                    gan=dict(width=16, blocks=4, d_width=32, n_steps=400, batch_size=4, log_every=10, picture_every=100)),
-    paper=dict(seeds=(0, 1, 2, 3, 4), classifiers=('resnet18', 'densenet121', 'vgg11_bn'), classify=dict(steps=20000)),
+    smoke=dict(image_size=32, seeds=(0,), gan=dict(preset='smoke'), classify=dict(preset='smoke')),
+    quickstart=dict(image_size=64, seeds=(0, 1), gan=dict(preset='quickstart'), classify=dict(preset='quickstart')),
+    paper=dict(seeds=(0, 1, 2, 3, 4), classifiers=('resnet18', 'densenet121', 'vgg11_bn'), gan=dict(preset='paper'), classify=dict(preset='paper')),
 )
 PHANTOM_PATIENTS = dict(smoke='10', quickstart='20', paper='120')
 

@@ -13,7 +13,9 @@ from saggan.settings import save_settings, study_settings
 COMMANDS = ('check', 'prepare', 'study', 'train', 'augment', 'classify', 'report', 'export')
 
 
-def saggan(*args, **kw): return subprocess.run([sys.executable, '-m', 'saggan.cli', *map(str, args)], capture_output=True, text=True, timeout=300, **kw)
+def saggan(*args):
+    code = 'import sys; from saggan.cli import main; sys.exit(main())'
+    return subprocess.run([sys.executable, '-c', code, *map(str, args)], capture_output=True, text=True, timeout=300)
 
 
 def test_help_answers_at_once_and_loads_nothing_heavy():
