@@ -7,19 +7,18 @@ __all__ = ['Translation', 'METHODS', 'as_batch', 'padded', 'Augmenter', 'find_we
            'accept', 'report_of', 'save_synthetic', 'export_png', 'Method', 'NoAugmentation', 'SAGGANMethod',
            'method_of']
 
-# %% ../nbs/40_augmentation.ipynb #1b11ca99
-import json, math
+# %% ../nbs/40_augmentation.ipynb #0f95189e
 from collections import namedtuple
 from pathlib import Path
 import numpy as np
 import torch
 from torch.nn import functional as F
-from .cell import cell_options, cell_splits
+from .cell import cell_options
 from .core import DataError, SettingsError, sha256, write_json, write_png, write_text
 from .quality import LEAST, finds, in_batches, judge_of
 from .sampling import ClassicTransform
-from .slices import SliceSet, from_arrays, to_csv
-from .translators import OTHER, fit_translator, load_translator
+from .slices import from_arrays, to_csv
+from .translators import fit_translator, load_translator
 
 # %% ../nbs/40_augmentation.ipynb #ddbe8b25
 def as_batch(x):  # NumPy array or tensor, (H, W), (C, H, W) or (B, C, H, W), values in [-1, 1]
@@ -155,10 +154,11 @@ def export_png(folder, slices):  # folder; SliceSet, real or synthetic
         write_png(Path(folder)/f'{name}.png', ((np.asarray(image[0]) + 1) * 127.5).round().astype('u1'), text)
         write_png(Path(folder)/f'{name}_mask.png', np.asarray(mask[0]).astype('u1') * 255, text)
 
-# %% ../nbs/40_augmentation.ipynb #0401f7e3
+# %% ../nbs/40_augmentation.ipynb #98a9ae48
 class Method:
     "A way to enlarge a training set. `classic`: is classic augmentation on while the classifier trains?"
     classic = True
+    def transform(self): return ClassicTransform() if self.classic else None
     def fit(self, train, run): "Learn from the training slices; networks go to the cell's folder `run`."
     def augment(self, train, run): "Slices to add, a SliceSet, or None."
 

@@ -6,13 +6,13 @@
 __all__ = ['Board', 'run_chain', 'run_chains', 'locked', 'open_study', 'study_tasks', 'cell_tasks', 'report_tasks', 'how_many',
            'terminated_as_interrupt', 'run_study', 'summary']
 
-# %% ../nbs/80_batch.ipynb #0920aedf
+# %% ../nbs/80_batch.ipynb #0c138cd8
 import contextlib, os, signal, threading, time
 from concurrent.futures import ThreadPoolExecutor, wait
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from .core import DataError, SagganError, SettingsError, append_jsonl, environment, read_jsonl, sha256, write_json, write_yaml
-from .runner import Kernels, Task, fingerprint, notebooks_folder, run_task
+from .runner import Kernels, Task, fingerprint, notebooks_folder, planned, run_task
 from .settings import METHODS, cell_name, cell_settings, load_settings, merged_settings, save_settings
 
 # %% ../nbs/80_batch.ipynb #5f508b12
@@ -119,20 +119,21 @@ def open_study(out, # folder of a study, new or begun
     save_settings(path, settings)
     return settings
 
-# %% ../nbs/80_batch.ipynb #65fb0a20
+# %% ../nbs/80_batch.ipynb #024dd950
 def study_tasks(folder, # folder with the notebooks
                 out, # folder of the study
                 settings, # StudySettings
                ):
     "Tasks for the notebooks that are run once, in two lists: up to the data, and after it."
-    config = cell_settings(settings, '', 0)
+    config, whole = cell_settings(settings, '', 0), settings.walkthrough
     names = [p for p in sorted(Path(folder).glob('[0-2][0-9]*_*.ipynb')) if settings.track == 'phantom' or not p.name.startswith('05')]
-    def task(p): return Task(p.stem, p, Path(out)/'notebooks'/p.name, dict(run=str(out)), mark=fingerprint(p, config=config))
+    names = [p for p in names if whole or len(planned(p, stage_only=True).cells) > 1]
+    def task(p): return Task(p.stem, p, Path(out)/'notebooks'/p.name, dict(run=str(out)), not whole, fingerprint(p, None, not whole, config))
     first = [task(p) for p in names if p.name < '05']
     if not any('data' in t.label for t in first): raise DataError(f'{folder}: notebook 02_data is missing.')
     return first, [task(p) for p in names if p.name >= '05']
 
-# %% ../nbs/80_batch.ipynb #9c563af3
+# %% ../nbs/80_batch.ipynb #89d6518f
 def cell_tasks(folder, # folder with the notebooks
                out, # folder of the study
                settings, # StudySettings
@@ -144,7 +145,7 @@ def cell_tasks(folder, # folder with the notebooks
     cell, config = Path(out)/'cells'/cell_name(method, seed), cell_settings(settings, method, seed)
     decides, chain = {k: v for k, v in config.items() if k not in ('track', 'preset', 'source')}, []
     for name in ('30_translators', '36_quality', '40_augmentation', '50_classification'):
-        if name[0] == '3' and not METHODS[method]: continue
+        if name[0] in '34' and not METHODS[method]: continue
         path = Path(folder)/f'{name}.ipynb'
         for classifier in (settings.classifiers if name[:2] == '50' else ('',)):
             par = dict(run=str(cell)) | (dict(classifier=classifier) if classifier else {})
@@ -192,7 +193,7 @@ def terminated_as_interrupt():
     try: yield
     finally: signal.signal(signal.SIGTERM, old)
 
-# %% ../nbs/80_batch.ipynb #5d28365c
+# %% ../nbs/80_batch.ipynb #c1930c11
 def run_study(settings, # StudySettings, or None to go on with those of the folder
               out, # folder of the study
               folder=None, # folder with the notebooks; None: those of this installation
@@ -207,15 +208,16 @@ def run_study(settings, # StudySettings, or None to go on with those of the fold
         board, env = Board(out, say), environment()
         write_json(out/'environment.json', env)
         first, more = study_tasks(folder, out, settings)
-        data = next(t.mark for t in first if 'data' in t.label)
-        chains = [cell_tasks(folder, out, settings, m, seed, data) for seed in asked.seeds for m in asked.methods]
+        data = next(t for t in first if 'data' in t.label)
+        made = fingerprint(data.notebook, data.parameters, True, cell_settings(settings, '', 0))  # what decides the set, its demonstrations left out
+        chains = [cell_tasks(folder, out, settings, m, seed, made) for seed in asked.seeds for m in asked.methods]
         if upto: more, chains = [], [[t for t in c if t.notebook.stem <= upto] for c in chains]
         chains.sort(key=lambda c: -len(c))  # the long ones first: a GAN that starts last is waited for
         workers, threads = how_many(settings, len(chains), env['gpu'])
         say(f'{settings.name}: {len(chains)} cells in {out}, {workers} at a time with {threads} threads each on {env["gpu"] or "the processor"}')
         board.log('start', settings=asdict(settings))
         run_chains([[t] for t in first], board, workers, threads)
-        if data in board.bad: board.say('  the data could not be prepared, so nothing else can run')
+        if data.mark in board.bad: board.say('  the data could not be prepared, so nothing else can run')
         else: run_chains([[t] for t in more] + chains, board, workers, threads)
         if not upto and any(out.glob('cells/*/classifier/*/predictions.csv')): run_chains([report_tasks(folder, out)], board)
         board.log('end', ran=board.ran, skipped=board.skipped, failures=board.failures)

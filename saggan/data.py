@@ -176,7 +176,7 @@ def _claim(partial):
     partial.mkdir(parents=True)
     write_json(mark, os.getpid())
 
-# %% ../nbs/02_data.ipynb #da1523d4
+# %% ../nbs/02_data.ipynb #fa16efb3
 def prepare(source, # folder of the data set; for the phantom also a number of patients
             layout, # 'brats', 'image-mask' or 'phantom'
             out, # folder of the prepared set; made, or reused when it is the same
@@ -199,7 +199,7 @@ def prepare(source, # folder of the data set; for the phantom also a number of p
     "Files on disk -> SliceSet, the same bytes each time. DataError lists all bad cases before anything is written."
     if image_size < 8 or image_size % 4: raise SettingsError(f'image_size={image_size}: need a multiple of 4, at least 8.')
     out, workers = Path(out), workers or os.cpu_count() or 1
-    if layout == 'phantom': options = dict(cache=out.with_name(out.name + '.phantom'), seed=seed) | options
+    if layout == 'phantom': options = dict(cache=out.with_name(out.name + '.phantom'), seed=seed, image_size=image_size) | options
     cases = list_cases(source, layout, modalities, patient, limit, **options)
     root = Path(source) if Path(str(source)).is_dir() else options.get('cache', '')
     least = max(1, round(.001*image_size**2)) if min_lesion_px is None else min_lesion_px

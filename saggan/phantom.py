@@ -313,13 +313,13 @@ def phantom_shape(image_size, # side of the slices that will be prepared, pixels
     "Voxels of a phantom whose slices need no resampling, in the proportions of the field of view."
     return image_size, image_size, round(image_size*FOV[2]/FOV[0])
 
-# %% ../nbs/05_phantom.ipynb #a765a443
+# %% ../nbs/05_phantom.ipynb #7eed5116
 def phantom_cases(source=None, # folder of cases; or how many patients to make (None: 12)
-                  **options, # `cache` (folder for new cases), options of `write_phantom` (shape: 96 x 96 x 62), and of the BraTS finder
+                  **options, # `cache` (folder for new cases), image_size (gives the shape; 96), options of `write_phantom`, and of the BraTS finder
                  ):
     "The cases of a phantom as `saggan.readers` lists them, written first when `source` is a number or None."
     cache = options.pop('cache', None)
-    made = dict(shape=phantom_shape(96)) | {k: options.pop(k) for k in ('shape', 'seed', 'lesion_free', 'sites', 'contrast') if k in options}
+    made = dict(shape=phantom_shape(options.pop('image_size', 96))) | {k: options.pop(k) for k in ('shape', 'seed', 'lesion_free', 'sites', 'contrast') if k in options}
     if source is None or isinstance(source, int) or str(source).isdigit():
         if cache is None: raise SettingsError('a phantom needs a folder to be written to: give cache=FOLDER.')
         source = write_phantom(cache, 12 if source is None else int(source), **made)

@@ -6,12 +6,10 @@
 __all__ = ['LEAST', 'fit_judge', 'in_batches', 'save_judge', 'load_judge', 'finds', 'overlap', 'shape_of', 'quality', 'rate_of',
            'changes', 'shapes', 'plot_shapes', 'judge_of']
 
-# %% ../nbs/36_quality.ipynb #4cb9673f
-import json
+# %% ../nbs/36_quality.ipynb #5f4c57b5
 from pathlib import Path
 import numpy as np
 import torch
-
 from safetensors import SafetensorError, safe_open
 from safetensors.torch import save
 from scipy import ndimage

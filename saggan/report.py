@@ -5,8 +5,8 @@
 # %% auto #0
 __all__ = ['COLOURS', 'INK', 'STYLE', 'RESULT_HEAD', 'DIFFERENCE_HEAD', 'CSS', 'colour', 'plot_intervals', 'roc_points',
            'plot_roc', 'data_uri', 'picture', 'table_html', 'value', 'method_cell', 'result_rows', 'difference_rows',
-           'section', 'results_section', 'flat', 'quality_table', 'gan_section', 'data_section', 'origin_section',
-           'page', 'write_report']
+           'section', 'results_section', 'flat', 'quality_table', 'strip', 'gan_section', 'data_section',
+           'origin_section', 'page', 'write_report']
 
 # %% ../nbs/62_report.ipynb #ba2648d4
 import base64, contextlib, html, io, time
@@ -106,14 +106,15 @@ def picture(source, # path of a PNG, or a matplotlib figure
     text = html.escape(caption)
     return f'<figure class="{kind}"><img src="{data_uri(source)}" alt="{text}"><figcaption>{text}</figcaption></figure>'
 
-# %% ../nbs/62_report.ipynb #d186f64b
+# %% ../nbs/62_report.ipynb #4b2c6cb6
 def table_html(rows, # list of lists of cell texts (HTML)
                head, # list of column titles
+               kind='', # 'narrow': no wider than its text
               ):
     "A table that scrolls sideways where the screen is narrow; the first column is its key."
     top = ''.join(f'<th>{html.escape(h)}</th>' for h in head)
     body = ''.join('<tr>' + ''.join(f'<t{"d" if i else "h"}>{c}</t{"d" if i else "h"}>' for i, c in enumerate(r)) + '</tr>' for r in rows)
-    return f'<div class="scroll"><table><thead><tr>{top}</tr></thead><tbody>{body}</tbody></table></div>'
+    return f'<div class="scroll {kind}"><table><thead><tr>{top}</tr></thead><tbody>{body}</tbody></table></div>'
 
 # %% ../nbs/62_report.ipynb #a06b1c2a
 def value(x, # number or None
@@ -131,7 +132,7 @@ def method_cell(method, # its name
     "A method with its colour, as the first cell of a row."
     return f'<i style="background:{colour(method, methods)}"></i>{html.escape(method)}'
 
-# %% ../nbs/62_report.ipynb #da144bd3
+# %% ../nbs/62_report.ipynb #5cf72933
 RESULT_HEAD = ['method', *MEASURES.values()]
 
 def result_rows(table, # from `make_table`, of one classifier
@@ -140,7 +141,7 @@ def result_rows(table, # from `make_table`, of one classifier
     rows = []
     for m, part in table.groupby('method', sort=False):
         t = part.set_index('measure')
-        cells = [value(r['mean']) + f'<small>{value(r.lo)} to {value(r.hi)}</small>' for r in (t.loc[k] for k in MEASURES)]
+        cells = [value(r['mean']) + ('' if pd.isna(r.lo) else f'<small>{value(r.lo)} to {value(r.hi)}</small>') for r in (t.loc[k] for k in MEASURES)]
         rows.append([method_cell(m, list(table.method.unique())), *cells])
     return rows
 
@@ -168,7 +169,7 @@ def section(title, # heading
     "A section of the page."
     return f'<section><h2>{html.escape(title)}</h2>{"".join(parts)}</section>'
 
-# %% ../nbs/62_report.ipynb #4a348899
+# %% ../nbs/62_report.ipynb #969861be
 def results_section(run, # folder of a study
                     table, # its table
                     predictions, # its predictions
@@ -180,9 +181,11 @@ def results_section(run, # folder of a study
         parts += [f'<h3>{html.escape(c)}</h3>' if many else '', table_html(result_rows(part), RESULT_HEAD)]
         if rows := difference_rows(part): parts.append(table_html(rows, DIFFERENCE_HEAD))
     n = pd.DataFrame(saved['cells'])
-    parts.append(f'<p class="note">Mean over {n.seed.nunique()} seeds; below it the 95 % interval from {saved["bootstrap"]["replicates"]} draws of patients and '
-                 f'seeds. Test: {value(n.n.mean(), 0)} slices of {value(n.patients.mean(), 0)} patients a seed, {value(n.prevalence.mean(), 0, scale=100)} % with a '
-                 'lesion. Thresholds come from validation. Differences are in pairs: same seed, same patients. p-values are not corrected for the number of rows.</p>')
+    seeds = f'{n.seed.nunique()} seed{"s" if n.seed.nunique() > 1 else ""}'
+    drawn = f'below it the 95 % interval from {saved["bootstrap"]["replicates"]} draws of patients and seeds' if table.lo.notna().any() else 'no intervals: fewer than three test patients'
+    parts.append(f'<p class="note">Mean over {seeds}; {drawn}. Test: {value(n.n.mean(), 0)} slices of {value(n.patients.mean(), 0)} patients a seed, '
+                 f'{value(n.prevalence.mean(), 0, scale=100)} % with a lesion. Thresholds come from validation. Differences are in pairs: same seed, same '
+                 'patients. p-values are not corrected for the number of rows.</p>')
     parts += [picture(plot_intervals(table, saved['cells']), 'Dot: mean over seeds. Bar: 95 % interval over patients and seeds. Small dots: single seeds.'),
               picture(plot_roc(predictions), 'ROC curves on test patients. Thin: single seeds.', wide=many)]
     bands = pd.DataFrame(saved['by_position'])
@@ -202,7 +205,7 @@ def flat(record, # dict, possibly of dicts
         elif isinstance(v, (int, float)) and not isinstance(v, bool): out[prefix + k] = v
     return out
 
-# %% ../nbs/62_report.ipynb #c2704826
+# %% ../nbs/62_report.ipynb #7f551985
 def quality_table(files, # dict cell name -> JSON file
                  ):
     "A table with one row a number and one column a cell; '' when there is nothing to show."
@@ -212,9 +215,20 @@ def quality_table(files, # dict cell name -> JSON file
     names = list(dict.fromkeys(k for c in columns.values() for k in c))
     def cell(c, k): return '–' if k not in c else value(c[k], 0 if isinstance(c[k], int) else 3)
     rows = [[html.escape(k.replace('_', ' ')), *(cell(c, k) for c in columns.values())] for k in names]
-    return table_html(rows, ['', *columns]) if rows else ''
+    return table_html(rows, ['', *columns], 'narrow') if rows else ''
 
-# %% ../nbs/62_report.ipynb #765c3c49
+# %% ../nbs/62_report.ipynb #778ecb19
+def strip(files, # PNGs of slices
+          caption, # above them
+          most=9, # pictures shown, spread over all
+         ):
+    "A row of small pictures; '' when there are none."
+    if not files: return ''
+    chosen = [files[i] for i in np.unique(np.linspace(0, len(files) - 1, most).astype(int))]
+    images = ''.join(f'<img src="{data_uri(f)}" alt="{html.escape(f.stem)}" title="{html.escape(f.stem)}">' for f in chosen)
+    return f'<p class="note">{html.escape(caption)}</p><div class="strip">{images}</div>'
+
+# %% ../nbs/62_report.ipynb #1dd53f0a
 def gan_section(run, # folder of a study
                ):
     "What the translators did, from the files that their cells left."
@@ -227,8 +241,8 @@ def gan_section(run, # folder of a study
     parts.append('<h3>Synthetic slices</h3>' + made if made else '<p class="note">No synthetic/provenance.json: it is not known what was accepted and rejected.</p>')
     for c in cells:
         grids = sorted((c/'gan'/'samples').glob('*.png'))
-        shown = [picture(grids[-1], f'{c.name}: normal, attention, content, translation; lesion, mask, attention, translation ({grids[-1].stem})', pixels=True)] if grids else []
-        shown += [picture(p, f'{c.name}: {p.stem.replace("_", " ").replace("-", " ")}', pixels=True) for p in sorted((c/'synthetic').glob('*.png'))[:2]]
+        shown = [picture(grids[-1], f'{c.name}, {grids[-1].stem.replace("-", " ")}', pixels=True)] if grids else []
+        for kind in ('lesion', 'normal'): shown.append(strip(sorted((c/'synthetic'/'png').glob(f'*_{kind}.png')), f'accepted synthetic slices: {kind}'))
         with contextlib.suppress(SagganError):
             from saggan.training import plot_log
             with plt.rc_context(STYLE): shown.append(picture(plot_log(c/'gan'), f'{c.name}: the course of the training'))
@@ -267,7 +281,7 @@ def origin_section(run, # folder of a study
         f'<details><summary>Settings</summary>{table_html(rows(config), ["", ""])}</details>',
         f'<details><summary>Machine and versions</summary>{table_html(rows(flatten), ["", ""])}</details>' if flatten else ''])
 
-# %% ../nbs/62_report.ipynb #41321a7b
+# %% ../nbs/62_report.ipynb #7ab45e80
 CSS = '''
 :root{--ink:#1d232a;--soft:#5d6873;--line:#dfe3e8;--page:#fff;--card:#f5f7f9;--good:#e8743b;--bad:#c03535}
 @media(prefers-color-scheme:dark){:root{--ink:#e4e8ec;--soft:#98a3ae;--line:#333a42;--page:#15181c;--card:#1e2329;--bad:#ff8080}}
@@ -277,7 +291,8 @@ h1{font-size:1.75rem;line-height:1.2;margin:0 0 .3rem}h2{font-size:1.25rem;margi
 .sub,.note,figcaption{color:var(--soft);font-size:.87rem}.note{max-width:48rem}
 .verdict,.failed{background:var(--card);border-left:4px solid var(--good);border-radius:6px;padding:.8rem 1.1rem;margin:1.2rem 0}.failed{border-color:var(--bad)}
 .verdict p{margin:.3rem 0}.failed li{overflow-wrap:anywhere}
-.scroll{overflow-x:auto;margin:.6rem 0}table{border-collapse:collapse;font-size:.87rem;font-variant-numeric:tabular-nums;width:100%}
+.scroll{overflow-x:auto;margin:.6rem 0}table{border-collapse:collapse;font-size:.87rem;font-variant-numeric:tabular-nums;width:100%}.narrow table{width:auto}.narrow th,.narrow td{padding:.25rem .7rem}
+.strip{display:flex;flex-wrap:wrap;gap:4px}.strip img{width:6rem;image-rendering:pixelated;border-radius:3px}
 th,td{padding:.45rem .7rem;text-align:right;border-bottom:1px solid var(--line);vertical-align:top;overflow-wrap:anywhere}thead th{color:var(--soft);font-weight:600;vertical-align:bottom;min-width:5.4rem;font-size:.8rem}
 tbody th,thead th:first-child{text-align:left;font-weight:600;white-space:nowrap}td small{display:block;color:var(--soft);white-space:nowrap;font-size:.76rem}
 td i,th i{display:inline-block;width:.65rem;height:.65rem;border-radius:50%;margin-right:.45rem}

@@ -101,18 +101,18 @@ class Kernels:
         while self.clients and time.monotonic() < end: time.sleep(.1)
         if self.clients and os.name == 'posix': self.signal(signal.SIGKILL)
 
-# %% ../nbs/76_runner.ipynb #b81600ee
+# %% ../nbs/76_runner.ipynb #8bb45e60
 class StudyEngine(NBClientEngine):
     "papermill's engine with an environment, a folder and an interpreter for each kernel, and a list of those that run."
     @classmethod
-    def execute_managed_notebook(cls, nb_man, kernel_name, kernels=None, env=None, folder=None, **kw):
+    def execute_managed_notebook(cls, nb_man, kernel_name, kernels=None, env=None, folder=None, errors=None, **kw):
         client = PapermillNotebookClient(nb_man, kernel_name=kernel_name, startup_timeout=180, timeout=None, log=logger)
         client.create_kernel_manager()
         client.km.kernel_spec.argv[0] = sys.executable
         with tempfile.TemporaryDirectory(prefix='saggan-') as sockets:
             if os.name == 'posix' and len(sockets) < 80: client.km.transport, client.km.ip = 'ipc', f'{sockets}/k'
             kernels.clients.add(client)
-            try: return client.execute(env=env, cwd=str(folder))
+            try: return client.execute(env=env, cwd=str(folder), stderr=errors)
             finally: kernels.clients.discard(client)
 
 papermill_engines.register('saggan', StudyEngine)
@@ -139,21 +139,24 @@ def check_parameters(notebook, # path of a notebook
     names = [t.id for b in assigned for t in (b.targets if isinstance(b, ast.Assign) else [b.target]) if isinstance(t, ast.Name)]
     check_names(parameters, names, 'parameter', Path(notebook).name)
 
-# %% ../nbs/76_runner.ipynb #35d88a60
+# %% ../nbs/76_runner.ipynb #85089344
 def keep_failure(task, # Task that failed
                  working, # its half-executed copy
                  error, # what papermill raised
+                 errors, # file with what the kernel itself said, such as its last words when it died
                 ):
     "Keep a failed notebook and its error; returns one line that says what happened and where to look."
     cell = isinstance(error, PapermillExecutionError)
     text = f'{error.ename}: {error.evalue}' if cell else f'{type(error).__name__}: {error}'
     if 'DeadKernel' in text: text = f'the kernel died, most likely for lack of memory; use fewer --workers or a smaller preset ({text})'
     if working.exists(): os.replace(working, task.failed)
+    errors.seek(0)
+    said = errors.read().decode(errors='replace')[-2000:]
     trace = '\n'.join(error.traceback)[-8000:] if cell else ''
-    write_json(task.failed.with_suffix('.json'), dict(label=task.label, error=text[:2000], notebook=task.failed.name, traceback=trace))
+    write_json(task.failed.with_suffix('.json'), dict(label=task.label, error=text[:2000], notebook=task.failed.name, traceback=trace, kernel=said))
     return f'{task.label} failed: {text[:600]}\n    kept: {task.failed}'
 
-# %% ../nbs/76_runner.ipynb #9491f83b
+# %% ../nbs/76_runner.ipynb #1e76e47e
 def run_task(task, # Task
              kernels=None, # Kernels that the new one joins
              threads=None, # processor threads it may use
@@ -165,14 +168,15 @@ def run_task(task, # Task
     working = task.output.with_name(f'.{task.output.stem}.running.ipynb')
     task.output.parent.mkdir(parents=True, exist_ok=True)
     for old in (task.done, task.output): old.unlink(missing_ok=True)
-    try: execute_notebook(planned(task.notebook, task.stage_only), str(working).replace('{', '{{').replace('}', '}}'), task.parameters,
-                          engine_name='saggan', kernel_name='python3', language='python', progress_bar=False, kernels=kernels,
-                          env=kernel_environment(threads), folder=task.notebook.parent)
-    except Exception as e:
-        if kernels.stopping.is_set(): working.unlink(missing_ok=True); raise KeyboardInterrupt from e
-        raise NotebookFailed(keep_failure(task, working, e)) from e
-    if lost := [str(f) for f in task.files if not Path(f).exists()]:
-        raise NotebookFailed(keep_failure(task, working, DataError(f'it ended without an error but did not write {", ".join(lost)}')))
+    with tempfile.TemporaryFile() as errors:
+        try: execute_notebook(planned(task.notebook, task.stage_only), str(working).replace('{', '{{').replace('}', '}}'), task.parameters,
+                              engine_name='saggan', kernel_name='python3', language='python', progress_bar=False, kernels=kernels,
+                              env=kernel_environment(threads), folder=task.notebook.parent, errors=errors)
+        except Exception as e:
+            if kernels.stopping.is_set(): working.unlink(missing_ok=True); raise KeyboardInterrupt from e
+            raise NotebookFailed(keep_failure(task, working, e, errors)) from e
+        if lost := [str(f) for f in task.files if not Path(f).exists()]:
+            raise NotebookFailed(keep_failure(task, working, DataError(f'it ended without an error but did not write {", ".join(lost)}'), errors))
     os.replace(working, task.output)
     for old in (task.failed, task.failed.with_suffix('.json')): old.unlink(missing_ok=True)
     seconds = time.monotonic() - t

@@ -31,7 +31,7 @@ def check_names(names, # what was given
 METHODS = dict(none=False, classic=False, saggan=True)  # name: does it train a GAN first?
 LAYOUTS = ('brats', 'image-mask', 'phantom')
 
-# %% ../nbs/58_settings.ipynb #cde29bdf
+# %% ../nbs/58_settings.ipynb #e6f0cd4d
 @dataclass
 class StudySettings:
     "All of a study. None means: the default of the function that the value goes to."
@@ -59,6 +59,7 @@ class StudySettings:
     judge: dict = field(default_factory=dict)  # options of saggan.quality.fit_judge
     augment: dict = field(default_factory=dict)  # options of saggan.augmentation.accept
     classify: dict = field(default_factory=dict)  # settings of saggan.classification
+    walkthrough: bool = False  # execute the teaching notebooks whole, tests and demonstrations too; False: their stages only
     precision: str = 'auto'  # 'auto', '32-true' or 'bf16-mixed'
     device: str = 'auto'  # 'auto', 'cpu' or 'cuda'
     workers: int = 0  # cells at a time; 0: one on a GPU, else one for each processor
@@ -97,11 +98,11 @@ TRACKS = dict(
     nerve=dict(layout='image-mask', modalities=('us',), image_size=256),
 )
 
-# %% ../nbs/58_settings.ipynb #c003d2f5
+# %% ../nbs/58_settings.ipynb #9b76dbdb
 PRESETS = dict(
     smoke=dict(image_size=32, seeds=(0,), gan=dict(preset='smoke'), classify=dict(preset='smoke')),
     quickstart=dict(image_size=64, seeds=(0, 1), gan=dict(preset='quickstart'), classify=dict(preset='quickstart')),
-    paper=dict(seeds=(0, 1, 2, 3, 4), classifiers=('resnet18', 'densenet121', 'vgg11_bn'), gan=dict(preset='paper'), classify=dict(preset='paper')),
+    paper=dict(seeds=(0, 1, 2, 3, 4), walkthrough=True, classifiers=('resnet18', 'densenet121', 'vgg11_bn'), gan=dict(preset='paper'), classify=dict(preset='paper')),
 )
 PHANTOM_PATIENTS = dict(smoke='10', quickstart='20', paper='120')
 

@@ -197,11 +197,11 @@ def load_predictions(run, # folder of a study
     order = {name: i for i, name in enumerate((*CLASSIFIERS, *METHODS))}
     return dict(sorted(out.items(), key=lambda kv: [(order.get(k, 99), k) if isinstance(k, str) else k for k in kv[0]]))
 
-# %% ../nbs/60_study.ipynb #689205bf
+# %% ../nbs/60_study.ipynb #5fc9e595
 def load_failures(run, # folder of a study
                  ):
     "List of dicts label, error, notebook for the notebooks that failed."
-    return [{k: v for k, v in read_json(p).items() if k != 'traceback'} | dict(folder=p.parent.relative_to(run).as_posix())
+    return [{k: v for k, v in read_json(p).items() if k not in ('traceback', 'kernel')} | dict(folder=p.parent.relative_to(run).as_posix())
             for p in sorted(Path(run).glob('**/*.failed.json'))]
 
 # %% ../nbs/60_study.ipynb #efd9284b

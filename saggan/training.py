@@ -7,8 +7,8 @@ __all__ = ['REMEDIES', 'TrainingSettings', 'from_options', 'total_steps', 'rate'
            'update_average', 'save_checkpoint', 'read_checkpoint', 'restore', 'diagnose', 'stop_signal', 'TrainingLog',
            'TrainingFailed', 'train', 'changed_keys', 'check_finite', 'plot_log']
 
-# %% ../nbs/20_training.ipynb #b90e649a
-import json, math, signal, threading, time, warnings
+# %% ../nbs/20_training.ipynb #170a1a88
+import math, signal, threading, time, warnings
 from contextlib import contextmanager
 from dataclasses import asdict, dataclass, fields
 from pathlib import Path

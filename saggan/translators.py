@@ -6,7 +6,7 @@
 __all__ = ['OTHER', 'CONFIGURATIONS', 'PRESETS', 'SAGGANSettings', 'frozen', 'interior', 'Translator', 'SAGGAN', 'pair', 'health',
            'gan_settings', 'save_translator', 'load_translator', 'picture_grid', 'fit_translator']
 
-# %% ../nbs/30_translators.ipynb #5373b471
+# %% ../nbs/30_translators.ipynb #7f27c401
 import copy, json
 from dataclasses import asdict, dataclass, fields
 from pathlib import Path
@@ -15,7 +15,6 @@ from torch import nn
 from safetensors import SafetensorError, safe_open
 from safetensors.torch import save
 from .core import DataError, SettingsError, atomic, save_figure, write_json
-from .cell import cell_options, cell_splits
 from .discriminator import Discriminator, seen
 from .generator import AttentionNet, Generator, composite
 from .losses import adversarial_loss, cycle_loss, found_loss, mask_loss, nothing_loss, soft_dice, weighted_sum
