@@ -157,16 +157,17 @@ def cell_tasks(folder, # folder with the notebooks
     write_yaml(cell/'config.yaml', config)
     return chain
 
-# %% ../nbs/80_batch.ipynb #b2b544fc
+# %% ../nbs/80_batch.ipynb #d115577d
 def report_tasks(folder, # folder with the notebooks
                  out, # folder of the study
+                 whole=False, # with their tests and demonstrations
                 ):
     "Tasks for table and report; they are due again when a prediction or a failure changed."
     seen = [(p.relative_to(out).as_posix(), sha256(p)) for p in sorted(Path(out).glob('cells/*/classifier/*/predictions.csv'))]
     seen += [(p.name, sha256(p)) for p in sorted(Path(out).glob('**/*.failed.json'))]
     tasks, after = [], ''
     for path in sorted(Path(folder).glob('6[0-9]_*.ipynb')):
-        tasks.append(Task(path.stem, path, Path(out)/'notebooks'/path.name, dict(run=str(out)), mark=fingerprint(path, config=seen, after=after), after=after))
+        tasks.append(Task(path.stem, path, Path(out)/'notebooks'/path.name, dict(run=str(out)), not whole, fingerprint(path, None, not whole, seen, after), after))
         after = tasks[-1].mark
     return tasks
 
@@ -193,7 +194,7 @@ def terminated_as_interrupt():
     try: yield
     finally: signal.signal(signal.SIGTERM, old)
 
-# %% ../nbs/80_batch.ipynb #c1930c11
+# %% ../nbs/80_batch.ipynb #7cc9ced5
 def run_study(settings, # StudySettings, or None to go on with those of the folder
               out, # folder of the study
               folder=None, # folder with the notebooks; None: those of this installation
@@ -219,7 +220,7 @@ def run_study(settings, # StudySettings, or None to go on with those of the fold
         run_chains([[t] for t in first], board, workers, threads)
         if data.mark in board.bad: board.say('  the data could not be prepared, so nothing else can run')
         else: run_chains([[t] for t in more] + chains, board, workers, threads)
-        if not upto and any(out.glob('cells/*/classifier/*/predictions.csv')): run_chains([report_tasks(folder, out)], board)
+        if not upto and any(out.glob('cells/*/classifier/*/predictions.csv')): run_chains([report_tasks(folder, out, settings.walkthrough)], board)
         board.log('end', ran=board.ran, skipped=board.skipped, failures=board.failures)
         say(summary(board))
     return board

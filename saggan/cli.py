@@ -61,7 +61,7 @@ def data_options(p, # parser
     p.add_argument('--skip-bad', action='store_true', default=None, help='leave unreadable cases out instead of stopping')
     p.add_argument('--workers', type=int, help='processes at a time (default: as many as the machine suggests)')
 
-# %% ../nbs/82_cli.ipynb #08260fb1
+# %% ../nbs/82_cli.ipynb #045c6273
 def study_options(p, # parser
                   grid=True, # with the lists of methods and seeds
                  ):
@@ -76,18 +76,19 @@ def study_options(p, # parser
         p.add_argument('--methods', type=words, help='rows of the table (default: none,classic,saggan)')
         p.add_argument('--classifiers', type=words, help='resnet18, densenet121, vgg11_bn')
         p.add_argument('--seeds', type=numbers, help='such as 0,1,2 or 0-4')
+    p.add_argument('--walkthrough', action='store_true', default=None, help='execute the teaching notebooks whole, not their stages only')
     p.add_argument('--device', help='auto, cpu or cuda')
     p.add_argument('--precision', help='auto, 32-true or bf16-mixed')
     p.add_argument('--set', action='append', metavar='KEY=VALUE', help='any other setting, such as gan.lr=3e-4 or classify.steps=500')
 
-# %% ../nbs/82_cli.ipynb #aa06c2f4
+# %% ../nbs/82_cli.ipynb #73b3b9e1
 def settings_of(args, # parsed arguments
                 **more, # settings that the command itself decides
                ):
     "StudySettings of a command line; None when the folder has them already and nothing else was asked."
     from pathlib import Path
     from saggan.settings import study_settings
-    names = ('source', 'data', 'layout', 'modalities', 'image_size', 'limit', 'skip_bad', 'workers', 'methods', 'classifiers', 'seeds', 'device', 'precision')
+    names = ('source', 'data', 'layout', 'modalities', 'image_size', 'limit', 'skip_bad', 'workers', 'methods', 'classifiers', 'seeds', 'device', 'precision', 'walkthrough')
     given = {k: v for k in names if (v := getattr(args, k, None)) is not None}
     asked = given | parse_set(args.set) | more
     return study_settings(args.track, args.preset, name=Path(args.out).resolve().name, **asked)
@@ -195,20 +196,20 @@ def export_volumes(made, # SliceSet with the columns volume and slice
         paths.append(export_nifti(Path(out)/f'{stem}_mask.nii.gz', masks, where, record))
     return paths
 
-# %% ../nbs/82_cli.ipynb #c60e19a6
+# %% ../nbs/82_cli.ipynb #0fc6bb30
 def export(args):
     """Export a cell's synthetic slices as PNG or NIfTI, or its translator's weights.
 
     Reads a cell's synthetic/ or gan/. Writes --out: PNGs with their origin in the text of the file, one NIfTI a volume with the source's geometry
     and intensity scale, or weights.safetensors. Costs seconds."""
-    import shutil
     from pathlib import Path
+    from saggan.core import atomic
     run, out = Path(args.run), Path(args.out)
     if args.format == 'weights':
         from saggan.augmentation import find_weights
         source = find_weights(run)
-        out.mkdir(parents=True, exist_ok=True)
-        print(shutil.copy(source, out/'weights.safetensors'))
+        with atomic(out/'weights.safetensors') as f: f.write(source.read_bytes())
+        print(out/'weights.safetensors')
         return 0
     from saggan.data import SliceSet
     made = SliceSet.open(run/'synthetic')

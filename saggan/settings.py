@@ -142,9 +142,9 @@ def load_settings(path, # config.yaml, or the folder that holds it
     check_names(given, [f.name for f in fields(StudySettings)], 'key', path)
     return checked(StudySettings(**given), path)
 
-# %% ../nbs/58_settings.ipynb #e3e842c8
+# %% ../nbs/58_settings.ipynb #c2e68065
 GROWS = ('methods', 'classifiers', 'seeds')  # may be extended in a later call
-FREE = ('name', 'workers', 'device')  # may change: they do not change what is computed
+FREE = ('name', 'workers', 'device', 'walkthrough')  # may change: they do not change what is computed
 
 # %% ../nbs/58_settings.ipynb #24c75df0
 def merged_settings(old, # StudySettings of the folder

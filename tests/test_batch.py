@@ -73,13 +73,22 @@ def test_a_dead_kernel_is_a_failure_with_a_hint(tmp_path):
 def test_a_study_runs_skips_and_grows(tmp_path):
     nbs, out = toy_study(tmp_path/'nbs'), tmp_path/'study'
     board = run_study(settings(), out, nbs, quiet)
-    assert (board.ran, board.failures) == (1 + 2 + 4 + 1, [])
+    assert (board.ran, board.failures) == (1 + 1 + 4 + 1, [])
     lines = []
     assert run_study(settings(), out, nbs, lines.append).ran == 0 and 'nothing left to run' in lines[-1]
     assert run_study(settings(seeds=(1,), methods=('none',)), out, nbs, quiet).ran == 1*2*2 - 2 + 3 + 1  # none-s1, saggan-s1, the table
     assert load_settings(out).seeds == (0, 1)
     (out/'cells'/'none-s0'/'classifier'/'resnet18'/'predictions.csv').unlink()
     assert run_study(None, out, nbs, quiet).ran == 1  # the classifier again; what it left is the same, and so is the table
+
+
+def test_a_walkthrough_runs_the_notebooks_whole(tmp_path):
+    nbs, out = toy_study(tmp_path/'nbs'), tmp_path/'study'
+    notebook(nbs/'10_amse.ipynb', "run = ''", '!run', 'print(7)')
+    assert run_study(settings(methods=('none',)), out, nbs, quiet).ran == 4
+    assert '7\\n' not in (out/'notebooks'/'10_amse.ipynb').read_text()
+    assert run_study(settings(methods=('none',), walkthrough=True), out, nbs, quiet).ran == 1  # that one only: nothing else has demonstrations
+    assert '7\\n' in (out/'notebooks'/'10_amse.ipynb').read_text()
 
 
 def test_other_settings_are_refused_and_shown(tmp_path):

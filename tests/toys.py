@@ -15,10 +15,10 @@ def notebook(path, *cells):
     return Path(path)
 
 
-def toy_study(folder, translator='!run', report='1'):
+def toy_study(folder, translator='!run', report='!1'):
     "The notebooks of a study in miniature."
     folder.mkdir(parents=True, exist_ok=True)
-    notebook(folder/'02_data.ipynb', "run = ''", '1')
+    notebook(folder/'02_data.ipynb', "run = ''", '!run')
     notebook(folder/'30_translators.ipynb', "run = ''", translator)
     for name in ('36_quality', '40_augmentation'): notebook(folder/f'{name}.ipynb', "run = ''", '!run')
     notebook(folder/'50_classification.ipynb', "run = ''\nclassifier = ''", '!import pathlib', "!p = pathlib.Path(run, 'classifier', classifier, 'predictions.csv')",
