@@ -70,8 +70,8 @@ class ClassifierSettings:
         if self.precision not in ('auto', '32-true', 'bf16-mixed'): raise SettingsError(f"precision is {self.precision!r}: choose 'auto', '32-true' or 'bf16-mixed'.")
         if self.device not in ('auto', 'cpu', 'cuda'): raise SettingsError(f"device is {self.device!r}: choose 'auto', 'cpu' or 'cuda'.")
 
-# %% ../nbs/50_classification.ipynb #65b0c035
-PRESETS = dict(smoke=dict(steps=10, batch_size=8, evaluate_every=5), quickstart=dict(steps=150, batch_size=16, evaluate_every=30), paper=dict(epochs=50))
+# %% ../nbs/50_classification.ipynb #ac1e2a69
+PRESETS = dict(smoke=dict(steps=10, batch_size=8, evaluate_every=5), quickstart=dict(steps=120, batch_size=16, evaluate_every=30), paper=dict(epochs=50))
 
 # %% ../nbs/50_classification.ipynb #91532556
 def classifier_settings(name='resnet18', # one of CLASSIFIERS

@@ -138,9 +138,9 @@ def plot_shapes(added, real):  # (N, 1, H, W) maps and masks
     fig.tight_layout()
     return fig
 
-# %% ../nbs/36_quality.ipynb #6029e738
+# %% ../nbs/36_quality.ipynb #942815dc
 def judge_of(folder, train, seed: int, preset: str = 'paper', device='auto', precision='auto', **options):  # gan/ of a cell, SliceSet, seed
     "The judge of a cell: read when it is there, else trained and saved. `options` as in `fit_judge`."
-    path, sizes = Path(folder)/'judge.safetensors', dict(smoke=dict(steps=6, width=4, blocks=1, batch_size=2), quickstart=dict(steps=120, width=12, blocks=1), paper=dict(steps=3000, width=32, blocks=4, batch_size=8))
+    path, sizes = Path(folder)/'judge.safetensors', dict(smoke=dict(steps=6, width=4, blocks=1, batch_size=2), quickstart=dict(steps=100, width=12, blocks=1), paper=dict(steps=3000, width=32, blocks=4, batch_size=8))
     if not path.exists(): save_judge(path, fit_judge(train, seed=seed, device=device, precision=precision, **sizes[preset] | options))
     return load_judge(path)

@@ -156,11 +156,11 @@ def health(b: dict, a_false, a_back):  # what a step made; lesion attention of n
                 change=(b['t_g'] - b['normal']).abs().mean(), dice=soft_dice(hard, b['mask']).mean(),
                 found=((a_back > .5).float().mean((1, 2, 3)) > .002).float().mean())
 
-# %% ../nbs/30_translators.ipynb #a80a919f
+# %% ../nbs/30_translators.ipynb #4e59974b
 PRESETS = dict(
     smoke=dict(width=4, blocks=1, d_width=4, d_layers=2, warmup=4, n_steps=12, batch_size=2, log_every=4, picture_every=6, checkpoint_every=6),
-    quickstart=dict(width=16, blocks=2, d_width=16, d_layers=2, n_steps=240, batch_size=4, lr=4e-4, lr_d=1.6e-3, ema=.98, lambda_cycle=5., warmup=150,
-                    picture_every=80, checkpoint_every=120),
+    quickstart=dict(width=16, blocks=2, d_width=16, d_layers=2, n_steps=200, batch_size=4, lr=4e-4, lr_d=1.6e-3, ema=.98, lambda_cycle=5., warmup=120,
+                    picture_every=100, checkpoint_every=100),
     paper={})
 
 # %% ../nbs/30_translators.ipynb #09c311c8
