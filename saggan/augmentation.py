@@ -7,7 +7,7 @@ __all__ = ['Translation', 'METHODS', 'as_batch', 'padded', 'Augmenter', 'find_we
            'accept', 'report_of', 'save_synthetic', 'export_png', 'Method', 'NoAugmentation', 'SAGGANMethod',
            'method_of']
 
-# %% ../nbs/40_augmentation.ipynb #0f95189e
+# %% ../nbs/40_augmentation.ipynb #3516b837
 from collections import namedtuple
 from pathlib import Path
 import numpy as np
@@ -15,10 +15,10 @@ import torch
 from torch.nn import functional as F
 from .cell import cell_options
 from .core import DataError, SettingsError, sha256, write_json, write_png, write_text
-from .quality import LEAST, finds, in_batches, judge_of
+from .quality import finds, in_batches, judge_of
 from .sampling import ClassicTransform
 from .slices import from_arrays, to_csv
-from .translators import fit_translator, load_translator
+from .translators import LEAST, fit_translator, load_translator
 
 # %% ../nbs/40_augmentation.ipynb #ddbe8b25
 def as_batch(x):  # NumPy array or tensor, (H, W), (C, H, W) or (B, C, H, W), values in [-1, 1]
