@@ -63,8 +63,8 @@ def notebooks():
 
 def pytest():
     "The installed package, without any notebook's names about; one check a test."
-    ok, text = sh(sys.executable, '-m', 'pytest', '-q', '--durations=5', limit=1200)
-    words = text.strip().splitlines()[-1].replace(',', ' ').split() if text.strip() else []
+    ok, text = sh(sys.executable, '-m', 'pytest', '--durations=5', limit=1200)
+    words = (text.strip().splitlines() or [''])[-1].replace(',', ' ').split()
     count = lambda what: next((int(n) for n, w in zip(words, words[1:]) if w.startswith(what)), 0)
     for i in range(count('passed')): yield f'pytest {i+1}', True, ''
     bad = count('failed') + count('error')
