@@ -16,8 +16,7 @@ def kept(cell):
     images = [o for o in cell.outputs if 'image/png' in o.get('data', {})]
     for o in images:
         if (size := len(base64.b64decode(o.data['image/png']))) > LIMIT: sys.exit(f'a picture of {size//1000} kB: make the figure smaller')
-        o.data, o.execution_count = {'image/png': o.data['image/png'], 'text/plain': '<Figure>'}, None
-    return images
+    return [nbformat.v4.new_output('display_data', {'image/png': o.data['image/png'], 'text/plain': '<Figure>'}) for o in images]
 
 
 def refresh(path):
