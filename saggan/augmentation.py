@@ -20,10 +20,10 @@ from .sampling import ClassicTransform
 from .slices import from_arrays, to_csv
 from .translators import LEAST, fit_translator, load_translator
 
-# %% ../nbs/40_augmentation.ipynb #ddbe8b25
+# %% ../nbs/40_augmentation.ipynb #9bace328
 def as_batch(x):  # NumPy array or tensor, (H, W), (C, H, W) or (B, C, H, W), values in [-1, 1]
     "The slices as a float32 tensor (B, C, H, W), and a function that brings a result into the form of `x`. Raises DataError."
-    t = torch.as_tensor(np.ascontiguousarray(x) if isinstance(x, np.ndarray) else x).detach().float()
+    t = torch.as_tensor(np.array(x) if isinstance(x, np.ndarray) else x).detach().float()
     if not 2 <= t.dim() <= 4: raise DataError(f'slices of shape {tuple(t.shape)}: give (H, W), (C, H, W) or (B, C, H, W)')
     if not t.isfinite().all() or t.numel() and t.abs().max() > 1.001: raise DataError(
         'slices hold NaN or values outside [-1, 1]: normalise them as saggan.data.prepare does (saggan.data.normalise)')
