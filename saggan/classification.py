@@ -231,18 +231,20 @@ class Fit:
             self.optimizer.load_state_dict(state['optimizer'])
         self.step, self.best, self.history = state['step'], state['best'], state['history']
 
-# %% ../nbs/50_classification.ipynb #109ccbe5
+# %% ../nbs/50_classification.ipynb #f7652275
 def train_step(fit, # Fit
                fabric, # from `make_fabric`
                pool, # Pool of training slices
                settings, # ClassifierSettings
                augment, # callable on a batch of images, or None
                epoch_steps, # steps of an epoch
+               mix=None, # callable on images and labels (B,), which may become fractions, or None
               ):
     "One optimisation step; returns the loss as a tensor, which is not waited for."
     torch.manual_seed(settings.seed*1_000_003 + fit.step)
     images, labels = (t.to(fabric.device) for t in pool[batch_indices(fit.step, len(pool), settings.batch_size, settings.seed)])
     if augment is not None: images = augment(images)
+    if mix is not None: images, labels = mix(images, labels)
     for m in fit.norms: m.momentum = max(.1, 1/(fit.step + 1))
     for group in fit.optimizer.param_groups: group['lr'] = settings.lr*.5**(fit.step//epoch_steps//settings.halve_every)
     loss = F.binary_cross_entropy_with_logits(fit.net(images.contiguous(memory_format=memory_format(images)))[:, 0].float(), labels)
@@ -265,13 +267,14 @@ def check_arms(train, # list of SliceSets, real first
         if labels.min() == labels.max():
             raise DataError(f'the {name} slices are all {"lesion" if labels[0] else "normal"}: use another seed for the split, or more patients.')
 
-# %% ../nbs/50_classification.ipynb #6916a418
+# %% ../nbs/50_classification.ipynb #a3746c61
 def fit_classifier(train, # list of SliceSets: real first, then synthetic
                    val, # SliceSet that chooses the epoch
                    settings=None, # ClassifierSettings
                    augment=None, # callable on images (B, C, H, W) in [-1, 1], or None
                    folder=None, # for latest.pt and log.jsonl; None: nothing is written, no resume
                    epoch_steps=None, # steps of an epoch; None: as the real training set says
+                   mix=None, # callable on images and labels (B,), applied after `augment`, or None
                    save_seconds=60, # at the least between two writings of latest.pt, which is three times the network
                   ):
     "Train for exactly as many steps as asked and return the Classifier of the best validation. Raises DataError, SettingsError."
@@ -280,13 +283,13 @@ def fit_classifier(train, # list of SliceSets: real first, then synthetic
     pool, judge, fabric = Pool(*(s for s in train if len(s))), Pool(val), make_fabric(settings.device, settings.precision)
     epoch_steps = epoch_steps or max(1, math.ceil(len(train[0])/settings.batch_size))
     total, every, channels = settings.steps or settings.epochs*epoch_steps, settings.evaluate_every or epoch_steps, train[0].images.shape[1]
-    how = f'{epoch_steps} {type(augment).__name__ if augment else None} {fabric._precision.precision}'
+    how = f'{epoch_steps} {type(augment).__name__ if augment else None} {mix!r} {fabric._precision.precision}'
     with torch.random.fork_rng(devices=[fabric.device] if fabric.device.type == 'cuda' else []):
         fit = Fit(settings, channels, fabric, fingerprint([*train, val], settings, how), memory_format(judge[[0]][0].to(fabric.device)))
         if folder: fit.load(folder)
         losses, saved, bar = [], time.monotonic(), progress(total=total, initial=fit.step, desc=settings.name)
         while fit.step < total:
-            losses.append(train_step(fit, fabric, pool, settings, augment, epoch_steps))
+            losses.append(train_step(fit, fabric, pool, settings, augment, epoch_steps, mix))
             bar.update()
             if fit.step % every == 0 or fit.step == total:
                 fit.evaluate(fabric, judge, torch.stack(losses).mean().item())
@@ -299,31 +302,35 @@ def fit_classifier(train, # list of SliceSets: real first, then synthetic
     fit.raw.load_state_dict(fit.best['state'])
     return Classifier(fit.raw.eval(), settings, channels, fit.history)
 
-# %% ../nbs/50_classification.ipynb #2aca8c74
+# %% ../nbs/50_classification.ipynb #30fec500
 def cell_sets(run, # folder of a cell
               options, # from `cell_options`
+              indices=None, # callable on the training split and the seed, see `Method.indices`
              ):
     "Training sets (real first, then synthetic), validation, test, and how many real slices there are before resampling."
     run = Path(run)
     train, val, test = cell_splits(run, options)
     real = len(train)
-    if (run/'train.csv').exists(): train = train.take(pd.read_csv(run/'train.csv')['index'].to_numpy())
+    drawn = indices(train, options['seed']) if indices else None
+    if drawn is not None: train = train.take(drawn)
     sets = [train] + ([SliceSet.open(run/'synthetic')] if (run/'synthetic'/'settings.json').exists() else [])
     for s in sets:
         if len(s): assert_disjoint(s, test)
     return sets, val, test, real
 
-# %% ../nbs/50_classification.ipynb #89e558f5
+# %% ../nbs/50_classification.ipynb #1deec20f
 def classify_cell(run, # folder of a cell
                   name='resnet18', # one of CLASSIFIERS
-                  augment=None, # callable on images, or None
+                  method=None, # saggan.method.Method; None: the one the cell names
                  ):
     "Train and judge one classifier for a cell; returns its metrics. Finished work is not done again, unfinished is continued."
+    from saggan.augmentation import method_of
     run, config = Path(run), cell_options(run)
+    method = method or method_of(config['method'])
     out, base = run/'classifier'/name, dict(precision=config.get('precision', 'auto'), device=config.get('device', 'auto'), seed=config['seed'])
     settings = classifier_settings(name, **base | dict(config.get('classify') or {}))
-    train, val, test, real = cell_sets(run, config)
-    model = fit_classifier(train, val, settings, augment, out, max(1, math.ceil(real/settings.batch_size)))
+    train, val, test, real = cell_sets(run, config, method.indices)
+    model = fit_classifier(train, val, settings, method.transform(), out, max(1, math.ceil(real/settings.batch_size)), method.mix(settings.seed))
     model.save(out/'weights.safetensors')
     frames = dict(val=model.frame(val), test=model.frame(test))
     table = write_predictions(out/'predictions.csv', frames)

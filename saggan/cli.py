@@ -21,7 +21,7 @@ def parse_value(text, # right side of key=value
         except ValueError: pass
     return value
 
-# %% ../nbs/82_cli.ipynb #2797c1db
+# %% ../nbs/82_cli.ipynb #732930b2
 def parse_set(pairs, # list of 'key=value' or 'dict.key=value'
              ):
     "Dict of settings; argparse's error for what is not key=value."
@@ -29,9 +29,10 @@ def parse_set(pairs, # list of 'key=value' or 'dict.key=value'
     for pair in pairs or ():
         key, equals, value = pair.partition('=')
         if not equals or not key: raise argparse.ArgumentTypeError(f'--set needs key=value, not {pair!r}')
-        first, dot, rest = key.partition('.')
-        if dot: out.setdefault(first, {})[rest] = parse_value(value)
-        else: out[key] = parse_value(value)
+        *path, last = key.split('.')
+        into = out
+        for part in path: into = into.setdefault(part, {})
+        into[last] = parse_value(value)
     return out
 
 # %% ../nbs/82_cli.ipynb #f5a706f5
@@ -61,7 +62,7 @@ def data_options(p, # parser
     p.add_argument('--skip-bad', action='store_true', default=None, help='leave unreadable cases out instead of stopping')
     p.add_argument('--workers', type=int, help='processes at a time (default: as many as the machine suggests)')
 
-# %% ../nbs/82_cli.ipynb #045c6273
+# %% ../nbs/82_cli.ipynb #f6c91c8c
 def study_options(p, # parser
                   grid=True, # with the lists of methods and seeds
                  ):
@@ -73,22 +74,24 @@ def study_options(p, # parser
     p.add_argument('--preset', default='quickstart', help='smoke, quickstart or paper (default: quickstart)')
     data_options(p)
     if grid:
-        p.add_argument('--methods', type=words, help='rows of the table (default: none,classic,saggan)')
+        p.add_argument('--methods', type=words, help='rows of the table, or a group of them: table1, cheap, ablations, all (default: by the preset)')
         p.add_argument('--classifiers', type=words, help='resnet18, densenet121, vgg11_bn')
+        p.add_argument('--segment', type=words, help='methods for which a U-Net is trained too')
+        p.add_argument('--retry', action='store_true', help='execute again what failed before with the same settings')
         p.add_argument('--seeds', type=numbers, help='such as 0,1,2 or 0-4')
     p.add_argument('--walkthrough', action='store_true', default=None, help='execute the teaching notebooks whole, not their stages only')
     p.add_argument('--device', help='auto, cpu or cuda')
     p.add_argument('--precision', help='auto, 32-true or bf16-mixed')
     p.add_argument('--set', action='append', metavar='KEY=VALUE', help='any other setting, such as gan.lr=3e-4 or classify.steps=500')
 
-# %% ../nbs/82_cli.ipynb #73b3b9e1
+# %% ../nbs/82_cli.ipynb #a07172f4
 def settings_of(args, # parsed arguments
                 **more, # settings that the command itself decides
                ):
     "StudySettings of a command line; None when the folder has them already and nothing else was asked."
     from pathlib import Path
     from saggan.settings import study_settings
-    names = ('source', 'data', 'layout', 'modalities', 'image_size', 'limit', 'skip_bad', 'workers', 'methods', 'classifiers', 'seeds', 'device', 'precision', 'walkthrough')
+    names = ('source', 'data', 'layout', 'modalities', 'image_size', 'limit', 'skip_bad', 'workers', 'methods', 'segment', 'classifiers', 'seeds', 'device', 'precision', 'walkthrough')
     given = {k: v for k in names if (v := getattr(args, k, None)) is not None}
     asked = given | parse_set(args.set) | more
     return study_settings(args.track, args.preset, name=Path(args.out).resolve().name, **asked)
@@ -126,38 +129,43 @@ def prepare(args):
     print(data, *data.settings.get('notes', []), '', prevalence(data).round(3).to_string(), '', f'written to {args.out}', sep='\n')
     return 0
 
-# %% ../nbs/82_cli.ipynb #916b67a0
+# %% ../nbs/82_cli.ipynb #5f2e35f9
 def study(args):
     """Run the whole sequence: data, translators, synthetic slices, classifiers, table, report.
 
     Reads --source (or makes a phantom). Writes everything into --out; report.html is the end of it. Costs: preset smoke about a minute,
-    quickstart minutes on two processor cores, paper days on a GPU. The same command again goes on where it stopped; more --seeds, --methods or
+    quickstart minutes on two processor cores, paper days on a GPU. The same command again goes on where it stopped (what failed is tried again
+    with --retry, or when its settings or code changed); more --seeds, --methods or
     --classifiers extend it. Ends with 1 when a notebook failed."""
     from saggan.batch import run_study
-    return int(bool(run_study(settings_of(args), args.out).failures))
+    return int(bool(run_study(settings_of(args), args.out, retry=args.retry).failures))
 
-# %% ../nbs/82_cli.ipynb #90d77117
+# %% ../nbs/82_cli.ipynb #7857aff3
 def stage(args, # parsed arguments
           upto, # last notebook that is run
           **more, # settings that the command decides
          ):
-    "Run the cell that is asked for up to a notebook."
+    "Run the cell that is asked for up to a notebook; what failed before is tried again."
     from saggan.batch import run_study
-    board = run_study(settings_of(args, methods=(args.method,), seeds=(args.seed,), **more), args.out, upto=upto)
+    board = run_study(settings_of(args, methods=(args.method,), seeds=(args.seed,), **more), args.out, upto=upto, retry=True)
     return int(bool(board.failures))
 
-# %% ../nbs/82_cli.ipynb #0afdade3
+# %% ../nbs/82_cli.ipynb #111cfb7f
 def train(args):
-    """Train the translator of one cell (a method with a seed) of a study.
+    """Train the networks of one cell (a method with a seed) of a study.
 
     Reads the prepared set of the study, or prepares it first. Writes cells/METHOD-sSEED/gan. Costs most of a study: minutes to days, see
     --preset. A training that was stopped goes on from its last checkpoint."""
-    return stage(args, '30_translators')
+    from saggan.core import SettingsError
+    from saggan.settings import METHODS, check_names
+    check_names([args.method], METHODS, 'method')
+    if len(METHODS[args.method]) < 2: raise SettingsError(f'the method {args.method!r} has no networks of its own to train')
+    return stage(args, METHODS[args.method][0])
 
 def augment(args):
     """Make the synthetic slices of one cell.
 
-    Reads the translator of the cell, training it first where it is missing. Writes cells/METHOD-sSEED/synthetic. Costs seconds to minutes."""
+    Reads the networks of the cell, training them first where they are missing. Writes cells/METHOD-sSEED/synthetic. Costs seconds to minutes."""
     return stage(args, '40_augmentation')
 
 def classify(args):
