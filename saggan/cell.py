@@ -21,9 +21,9 @@ METHODS = dict(
     saggan=TRANSLATOR, saggan_paper=TRANSLATOR, saggan_no_amse=TRANSLATOR, saggan_no_attention=TRANSLATOR, saggan_no_mask=TRANSLATOR,
     saggan_no_guided_d=TRANSLATOR, saggan_no_spectral=TRANSLATOR)
 
-# %% ../nbs/06_cell.ipynb #01a3fedd
+# %% ../nbs/06_cell.ipynb #d4ee07d7
 GROUPS = dict(
-    table1=('none', 'classic', 'oversample', 'undersample', 'pggan', 'msggan', 'cyclegan', 'cyclegan_sn', 'uaggan', 'uaggan_sn', 'aggan', 'saggan'),
+    table1=('none', 'classic', 'oversample', 'undersample', 'pggan', 'msggan', 'cyclegan', 'uaggan', 'aggan', 'saggan'),
     cheap=tuple(m for m, notebooks in METHODS.items() if len(notebooks) < 2),
     ablations=tuple(m for m in METHODS if m.startswith('saggan')),
     all=tuple(METHODS))

@@ -6,11 +6,11 @@
 __all__ = ['LAYOUTS', 'TRACKS', 'PRESETS', 'PHANTOM_PATIENTS', 'GROWS', 'FREE', 'check_names', 'StudySettings', 'checked',
            'study_settings', 'save_settings', 'load_settings', 'merged_settings', 'cell_name', 'cell_settings']
 
-# %% ../nbs/58_settings.ipynb #a195b022
+# %% ../nbs/58_settings.ipynb #f0b41666
 import difflib
 from dataclasses import asdict, dataclass, field, fields
 from pathlib import Path
-from .cell import GROUPS, METHODS
+from .cell import GROUPS, METHODS, TRANSLATOR
 from .core import SettingsError, read_yaml, write_yaml
 
 # %% ../nbs/58_settings.ipynb #0321adec
@@ -154,19 +154,21 @@ def load_settings(path, # config.yaml, or the folder that holds it
 GROWS = ('methods', 'classifiers', 'seeds', 'segment')  # may be extended in a later call
 FREE = ('name', 'workers', 'device', 'walkthrough')  # may change: they do not change what is computed
 
-# %% ../nbs/58_settings.ipynb #24c75df0
+# %% ../nbs/58_settings.ipynb #b46d8677
 def merged_settings(old, # StudySettings of the folder
                     new, # StudySettings asked for now
                     where='', # the folder, for the message
                    ):
     "The old settings with what the new ones add; SettingsError that shows the keys which contradict."
     a, b = asdict(old), asdict(new)
+    unread = [k for k in {*old.gan, *new.gan} if k in METHODS and k not in old.methods]  # options that no cell there has read may change
+    for d in (a, b): d['gan'] = {k: v for k, v in d['gan'].items() if k not in unread}
     differ = [k for k in a if a[k] != b[k] and k not in GROWS + FREE]
     if differ:
         rows = '\n'.join(f'  {k}: {a[k]!r} there, {b[k]!r} asked for' for k in differ)
         raise SettingsError(f'{where} holds a study with other settings:\n{rows}\nGive another --out, or the same settings.')
     grown = {k: tuple(dict.fromkeys((*a[k], *b[k]))) for k in GROWS}
-    return StudySettings(**{**b, **grown})
+    return StudySettings(**{**b, **grown, 'gan': new.gan})
 
 # %% ../nbs/58_settings.ipynb #62c2d1c3
 def cell_name(method, # key of METHODS
@@ -175,10 +177,12 @@ def cell_name(method, # key of METHODS
     "Name of a cell's folder."
     return f'{method}-s{seed}'
 
-# %% ../nbs/58_settings.ipynb #57b5b050
+# %% ../nbs/58_settings.ipynb #2223dd72
 def cell_settings(settings, # StudySettings of the study
                   method, # key of saggan.cell.METHODS
                   seed, # integer
                  ):
     "The settings of one cell as a dict for its config.yaml."
-    return {k: v for k, v in asdict(settings).items() if k not in GROWS + FREE} | dict(device=settings.device, method=method, seed=seed)
+    kept = {k: v for k, v in asdict(settings).items() if k not in GROWS + FREE}
+    if method: kept['gan'] = {k: v for k, v in settings.gan.items() if k in ('preset', method) or k not in METHODS and METHODS[method][:1] == TRANSLATOR[:1]}
+    return kept | dict(device=settings.device, method=method, seed=seed)
