@@ -4,18 +4,21 @@
 
 # %% auto #0
 __all__ = ['Translation', 'KINDS', 'as_batch', 'padded', 'Augmenter', 'find_weights', 'LesionTransform', 'translate_set',
-           'TranslatorMethod', 'synthesize_set', 'SynthesizerMethod', 'method_of']
+           'TranslatorMethod', 'method_of']
 
-# %% ../nbs/40_augmentation.ipynb #c2154a85
+# %% ../nbs/40_augmentation.ipynb #1c4ea682
 from collections import namedtuple
 from pathlib import Path
 import numpy as np
 import torch
 from torch.nn import functional as F
 from .cell import METHODS, TRANSLATOR, cell_options, gan_options
+from .cyclegan import changed_map
+from .copy_paste import CopyPaste
 from .core import DataError, SettingsError, sha256
 from .method import Method, NoAugmentation
 from .quality import in_batches
+from .resampling import CutMixMethod, CutOutMethod, MixupMethod, Oversample, Undersample
 from .slices import from_arrays
 from .translators import fit_translator, load_translator
 
@@ -88,7 +91,7 @@ class LesionTransform:
             if 'mask' in d: d['mask'] = (out.attention > .5) * (1 - was)
         return d if isinstance(sample, dict) else (d['image'], d['label'])
 
-# %% ../nbs/40_augmentation.ipynb #d04c48c9
+# %% ../nbs/40_augmentation.ipynb #e1da69f8
 def translate_set(augmenter: Augmenter,
                   slices):              # SliceSet of training slices
     "Every slice translated once, a SliceSet in memory with the target labels, and what was changed by how much."
@@ -99,8 +102,8 @@ def translate_set(augmenter: Augmenter,
         rows = np.flatnonzero(table.label == was)
         if not len(rows): continue
         out = augmenter.translate(images[rows], to)
-        made[rows], maps[rows] = out.image, out.attention
-        inside = (out.attention > .5).float()
+        made[rows], maps[rows] = out.image, changed_map(images[rows], out.image, out.attention, augmenter.model.located)
+        inside = (maps[rows] > .5).float()
         change = (out.image - images[rows]).abs().mean(1, keepdim=True)
         table.loc[rows, 'change'] = ((change * inside).sum((1, 2, 3)) / inside.sum((1, 2, 3)).clamp(min=1)).numpy().round(5)
     label = 1 - table.label.to_numpy()
@@ -118,30 +121,9 @@ class TranslatorMethod(Method):
     def augment(self, train, run):
         return self.keep(translate_set(Augmenter.load(f'{run}/gan', cell_options(run).get('device') or 'auto'), train), train, run)
 
-# %% ../nbs/40_augmentation.ipynb #68cb437d
-def synthesize_set(synthesizer,  # from `load_synthesizer`
-                   train,        # SliceSet of the training split
-                   seed: int = 0):
-    "As many new slices of each class as there are real ones of the other, a SliceSet in memory; no masks, no patients."
-    counts, parts, labels = train.table.label.value_counts(), [], []
-    for label in (0, 1):
-        n = int(counts.get(1 - label, 0))
-        if n: parts.append(synthesizer.sample(label, n, seed)), labels.extend([label] * n)
-    images = torch.cat(parts).numpy()
-    table = dict(patient=[f'synthetic-{i:06d}' for i in range(len(labels))], label=labels, position=.5, split='train', source='synthesized')
-    return from_arrays(images, np.zeros((len(images), 1, *images.shape[2:]), 'u1'), table, dict(train.settings, synthetic=True, masks=False))
-
-# %% ../nbs/40_augmentation.ipynb #f7f506bb
-class SynthesizerMethod(Method):
-    "PGGAN and MSG-GAN: noise to slice, one model a class. Source: dossier of [CDA] section 4.4."
-    def fit(self, train, run):
-        o = cell_options(run)
-        fit_synthesizer(train, f'{run}/gan', o['seed'], model=o['method'], **gan_options(o))
-    def augment(self, train, run):
-        return self.keep(synthesize_set(load_synthesizer(f'{run}/gan'), train, cell_options(run)['seed']), train, run)
-
-# %% ../nbs/40_augmentation.ipynb #7d2988c2
-KINDS = dict(none=NoAugmentation, classic=Method)
+# %% ../nbs/40_augmentation.ipynb #a6e3ecb5
+KINDS = dict(none=NoAugmentation, classic=Method, oversample=Oversample, undersample=Undersample, mixup=MixupMethod, cutmix=CutMixMethod, cutout=CutOutMethod,
+             copy_paste=CopyPaste)
 KINDS |= {name: TranslatorMethod for name, notebooks in METHODS.items() if notebooks == TRANSLATOR}
 
 # %% ../nbs/40_augmentation.ipynb #90607312

@@ -137,19 +137,16 @@ def study_tasks(folder, # folder with the notebooks
     if not any('data' in t.label for t in first): raise DataError(f'{folder}: notebook 02_data is missing.')
     return first, [task(p) for p in names if p.name >= '05']
 
-# %% ../nbs/80_batch.ipynb #fc8dca0c
+# %% ../nbs/80_batch.ipynb #96356829
 def stages(method, # key of saggan.cell.METHODS
            classifiers=('resnet18',), # one notebook each
-           segment=False, # train a U-Net too
           ):
     "What a cell executes, in order: (notebook, classifier or '', notebook that it builds on or '' for the data)."
     own = METHODS[method]
     chain = [(name, '', own[0] if i else '') for i, name in enumerate(own)]
-    slices = own[-1] if own else ''
-    chain += [('50_classification', c, slices) for c in classifiers]
-    return chain + [('52_segmentation', '', slices)]*segment + [('55_fidelity', '', slices)]*bool(own)
+    return chain + [('50_classification', c, own[-1] if own else '') for c in classifiers]
 
-# %% ../nbs/80_batch.ipynb #4cea0fb0
+# %% ../nbs/80_batch.ipynb #8ed96332
 def cell_tasks(folder, # folder with the notebooks
                out, # folder of the study
                settings, # StudySettings
@@ -160,7 +157,7 @@ def cell_tasks(folder, # folder with the notebooks
     "The chain of one cell, see `stages`"
     cell, config = Path(out)/'cells'/cell_name(method, seed), cell_settings(settings, method, seed)
     decides, chain, marks = {k: v for k, v in config.items() if k not in ('track', 'preset', 'source')}, [], {'': after}
-    for name, classifier, builds_on in stages(method, settings.classifiers, method in settings.segment):
+    for name, classifier, builds_on in stages(method, settings.classifiers):
         path, stem = Path(folder)/f'{name}.ipynb', name + (f'-{classifier}' if classifier else '')
         par = dict(run=str(cell)) | (dict(classifier=classifier) if classifier else {})
         files = (cell/'classifier'/classifier/'predictions.csv',) if classifier else ()

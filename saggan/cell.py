@@ -11,19 +11,16 @@ import numpy as np
 from .core import DataError, SettingsError, read_yaml
 from .slices import SliceSet, assert_disjoint
 
-# %% ../nbs/06_cell.ipynb #a6ac746b
+# %% ../nbs/06_cell.ipynb #a00d0ff1
 TRANSLATOR = ('30_translators', '36_quality', '40_augmentation')
 METHODS = dict(
-    none=(), classic=(), oversample=(), undersample=(), mixup=(), cutmix=(), cutout=(), copy_paste=('40_augmentation',),
-    pggan=('32_synthesizers', '40_augmentation'), msggan=('32_synthesizers', '40_augmentation'),
-    cpggan=('34_cpggan', '40_augmentation'), shin=('35_mask_to_image', '40_augmentation'),
-    cyclegan=TRANSLATOR, cyclegan_sn=TRANSLATOR, uaggan=TRANSLATOR, uaggan_sn=TRANSLATOR, aggan=TRANSLATOR, attentiongan=TRANSLATOR,
+    none=(), classic=(), oversample=(), undersample=(), mixup=(), cutmix=(), cutout=(), copy_paste=('40_augmentation',), cyclegan=TRANSLATOR, cyclegan_sn=TRANSLATOR,
     saggan=TRANSLATOR, saggan_paper=TRANSLATOR, saggan_no_amse=TRANSLATOR, saggan_no_attention=TRANSLATOR, saggan_no_mask=TRANSLATOR,
     saggan_no_guided_d=TRANSLATOR, saggan_no_spectral=TRANSLATOR)
 
-# %% ../nbs/06_cell.ipynb #d4ee07d7
+# %% ../nbs/06_cell.ipynb #117e42d8
 GROUPS = dict(
-    table1=('none', 'classic', 'oversample', 'undersample', 'pggan', 'msggan', 'cyclegan', 'uaggan', 'aggan', 'saggan'),
+    table1=('none', 'classic', 'oversample', 'undersample', 'cyclegan', 'saggan'),
     cheap=tuple(m for m, notebooks in METHODS.items() if len(notebooks) < 2),
     ablations=tuple(m for m in METHODS if m.startswith('saggan')),
     all=tuple(METHODS))

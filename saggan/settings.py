@@ -30,7 +30,7 @@ def check_names(names, # what was given
 # %% ../nbs/58_settings.ipynb #d22b8b41
 LAYOUTS = ('brats', 'image-mask', 'phantom')
 
-# %% ../nbs/58_settings.ipynb #3729331b
+# %% ../nbs/58_settings.ipynb #3dbd742f
 @dataclass
 class StudySettings:
     "All of a study. None means: the default of the function that the value goes to."
@@ -54,19 +54,16 @@ class StudySettings:
     methods: tuple = ('none', 'classic', 'copy_paste', 'saggan')  # rows of the table
     classifiers: tuple = ('resnet18',)
     seeds: tuple = (0, 1, 2)  # a seed draws the split, the GAN and the classifier
-    segment: tuple = ()  # methods for which a U-Net is trained too
     gan: dict = field(default_factory=dict)  # options of all translators, and of single methods under their names
     judge: dict = field(default_factory=dict)  # options of saggan.quality.fit_judge
     augment: dict = field(default_factory=dict)  # options of saggan.method: judged, least_change
     classify: dict = field(default_factory=dict)  # settings of saggan.classification
-    segmentation: dict = field(default_factory=dict)  # settings of saggan.segmentation
-    fidelity: dict = field(default_factory=dict)  # options of saggan.fidelity
     walkthrough: bool = False  # execute the teaching notebooks whole, tests and demonstrations too; False: their stages only
     precision: str = 'auto'  # 'auto', '32-true' or 'bf16-mixed'
     device: str = 'auto'  # 'auto', 'cpu' or 'cuda'
     workers: int = 0  # cells at a time; 0: one on a GPU, else one for each processor
 
-# %% ../nbs/58_settings.ipynb #b602ff27
+# %% ../nbs/58_settings.ipynb #34ada7dd
 def checked(settings, # StudySettings
             where='', # file the values came from, for the message
            ):
@@ -76,12 +73,11 @@ def checked(settings, # StudySettings
         v = getattr(s, f.name)
         if f.default.__class__ is tuple or isinstance(v, list): setattr(s, f.name, v := tuple(v) if isinstance(v, (list, tuple)) else (v,))
     check_names([s.layout], LAYOUTS, 'layout', where)
-    for name in ('methods', 'segment'):
-        check_names(getattr(s, name), (*METHODS, *GROUPS), 'method', where)
-        setattr(s, name, tuple(dict.fromkeys(m for given in getattr(s, name) for m in GROUPS.get(given, (given,)))))
+    check_names(s.methods, (*METHODS, *GROUPS), 'method', where)
+    s.methods = tuple(dict.fromkeys(m for given in s.methods for m in GROUPS.get(given, (given,))))
     for name, v in s.gan.items():
         if isinstance(v, dict): check_names([name], METHODS, 'method in gan', where)
-    for name in ('methods', 'classifiers', 'seeds', 'modalities'):  # segment may be empty
+    for name in ('methods', 'classifiers', 'seeds', 'modalities'):
         v = getattr(s, name)
         if not v or len(set(v)) < len(v): raise SettingsError(f'{at}{name} must be one or more different values, not {list(v)}.')
     if any(not isinstance(i, int) or isinstance(i, bool) or i < 0 for i in s.seeds): raise SettingsError(f'{at}seeds must be whole numbers from 0.')
@@ -104,14 +100,14 @@ TRACKS = dict(
     nerve=dict(layout='image-mask', modalities=('us',), image_size=256),
 )
 
-# %% ../nbs/58_settings.ipynb #7ec2d7ae
+# %% ../nbs/58_settings.ipynb #0699e608
 PRESETS = dict(
     smoke=dict(image_size=32, seeds=(0,), methods=('none', 'classic', 'saggan')),
     quickstart=dict(image_size=64, seeds=(0, 1)),
     paper=dict(seeds=(0, 1, 2, 3, 4), walkthrough=True, classifiers=('resnet18', 'densenet121', 'vgg11_bn'),
-               methods=(*GROUPS['table1'], 'mixup', 'cutmix', 'cutout', 'copy_paste', 'cpggan', 'shin'), segment=('classic', 'copy_paste', 'saggan')),
+               methods=(*GROUPS['table1'], 'mixup', 'cutmix', 'cutout', 'copy_paste')),
 )
-for name, preset in PRESETS.items(): preset |= {part: dict(preset=name) for part in ('gan', 'classify', 'segmentation', 'fidelity')}
+for name, preset in PRESETS.items(): preset |= {part: dict(preset=name) for part in ('gan', 'classify')}
 PHANTOM_PATIENTS = dict(smoke='10', quickstart='20', paper='120')
 
 # %% ../nbs/58_settings.ipynb #b4f04ee1
@@ -150,8 +146,8 @@ def load_settings(path, # config.yaml, or the folder that holds it
     check_names(given, [f.name for f in fields(StudySettings)], 'key', path)
     return checked(StudySettings(**given), path)
 
-# %% ../nbs/58_settings.ipynb #f5a1a176
-GROWS = ('methods', 'classifiers', 'seeds', 'segment')  # may be extended in a later call
+# %% ../nbs/58_settings.ipynb #bb43420c
+GROWS = ('methods', 'classifiers', 'seeds')  # may be extended in a later call
 FREE = ('name', 'workers', 'device', 'walkthrough')  # may change: they do not change what is computed
 
 # %% ../nbs/58_settings.ipynb #b46d8677

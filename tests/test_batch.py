@@ -73,10 +73,10 @@ def test_a_dead_kernel_is_a_failure_with_a_hint(tmp_path):
 def test_a_study_runs_skips_and_grows(tmp_path):
     nbs, out = toy_study(tmp_path/'nbs'), tmp_path/'study'
     board = run_study(settings(), out, nbs, quiet)
-    assert (board.ran, board.failures) == (1 + 1 + 5 + 1, [])
+    assert (board.ran, board.failures) == (1 + 1 + 4 + 1, [])
     lines = []
     assert run_study(settings(), out, nbs, lines.append).ran == 0 and 'nothing left to run' in lines[-1]
-    assert run_study(settings(seeds=(1,), methods=('none',)), out, nbs, quiet).ran == 1 + 5 + 1  # none-s1, saggan-s1, the table
+    assert run_study(settings(seeds=(1,), methods=('none',)), out, nbs, quiet).ran == 1 + 4 + 1  # none-s1, saggan-s1, the table
     assert load_settings(out).seeds == (0, 1)
     (out/'cells'/'none-s0'/'classifier'/'resnet18'/'predictions.csv').unlink()
     assert run_study(None, out, nbs, quiet).ran == 1  # the classifier again; what it left is the same, and so is the table
@@ -110,18 +110,18 @@ def test_a_folder_with_other_things_is_not_taken(tmp_path):
 def test_a_failed_cell_costs_only_itself(tmp_path):
     nbs, out = toy_study(tmp_path/'nbs', translator="!raise MemoryError('too big')"), tmp_path/'study'
     board = run_study(settings(), out, nbs, quiet)
-    assert [f.split(' failed')[0].split(' left')[0] for f in board.failures] == [f'saggan-s0 {n}' for n in ('30_translators', '36_quality', '40_augmentation', '50_classification-resnet18', '55_fidelity')]
+    assert [f.split(' failed')[0].split(' left')[0] for f in board.failures] == [f'saggan-s0 {n}' for n in ('30_translators', '36_quality', '40_augmentation', '50_classification-resnet18')]
     assert (out/'cells'/'none-s0'/'classifier'/'resnet18'/'predictions.csv').exists() and (out/'cells'/'saggan-s0'/'notebooks'/'30_translators.failed.ipynb').exists()
     toy_study(tmp_path/'nbs')
     board = run_study(None, out, nbs, quiet)
-    assert not board.failures and board.ran == 6 and not list(out.glob('**/*.failed.*'))
+    assert not board.failures and board.ran == 5 and not list(out.glob('**/*.failed.*'))
 
 
 def test_what_failed_is_named_again_and_tried_again_on_demand(tmp_path):
     nbs, out, tries = toy_study(tmp_path/'nbs', translator=f"!p = open({str(tmp_path/'tries')!r}, 'a'); p.write('x'); p.close(); 1/0"), tmp_path/'study', tmp_path/'tries'
     for retry, times in ((False, 1), (False, 1), (True, 2)):
         board = run_study(settings(), out, nbs, quiet, retry=retry)
-        assert 'saggan-s0 30_translators' in board.failures[0] and len(board.failures) == 5 and len(tries.read_text()) == times
+        assert 'saggan-s0 30_translators' in board.failures[0] and len(board.failures) == 4 and len(tries.read_text()) == times
 
 
 def test_a_quality_that_fails_costs_nothing_else(tmp_path):
@@ -171,7 +171,7 @@ def test_a_stopped_study_leaves_no_kernel_and_goes_on(tmp_path, how):
     assert not (notebooks/'30_translators.ipynb').exists() and not list(out.glob('**/*.failed.*'))
     done = (out/'notebooks'/'02_data.done.json').stat().st_mtime_ns
     board = run_study(None, out, nbs, quiet)
-    assert not board.failures and board.ran == 6 and board.skipped == 1
+    assert not board.failures and board.ran == 5 and board.skipped == 1
     assert (out/'notebooks'/'02_data.done.json').stat().st_mtime_ns == done and not list(out.glob('**/.*.running.ipynb'))
     assert [r['event'] for r in read_jsonl(out/'run.jsonl')].count('start') == 2
 
