@@ -5,13 +5,13 @@
 # %% auto #0
 __all__ = ['OTHER', 'Translator', 'changed_map', 'CycleGANSettings', 'CycleGAN']
 
-# %% ../nbs/29_cyclegan.ipynb #5d210ed4
+# %% ../nbs/29_cyclegan.ipynb #79b2bb1f
 import copy
 from dataclasses import dataclass
 import torch
 from torch import nn
 from .discriminator import Discriminator
-from .generator import Generator, composite
+from .generator import Generator
 from .losses import adversarial_loss, cycle_loss, weighted_sum
 from .sampling import ImagePool
 

@@ -6,9 +6,8 @@
 __all__ = ['JUDGES', 'fit_judge', 'in_batches', 'save_judge', 'load_judge', 'finds', 'overlap', 'shape_of', 'quality', 'moved',
            'find_of', 'rate_of', 'changes', 'shapes', 'plot_shapes', 'judge_of']
 
-# %% ../nbs/36_quality.ipynb #b22e0ac4
+# %% ../nbs/36_quality.ipynb #9f8c389c
 import json
-from pathlib import Path
 import numpy as np
 import torch
 from safetensors import SafetensorError, safe_open
