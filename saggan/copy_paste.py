@@ -66,7 +66,7 @@ def paste(target: torch.Tensor,   # (C, H, W) in [-1, 1], a normal slice
     offset = (target[:, both].mean(1) - image[:, both].mean(1))[:, None, None] if both.any() else 0.
     return torch.where(soft > 0, soft * (image + offset).clamp(-1, 1) + (1 - soft) * target, target), soft
 
-# %% ../nbs/39_copy_paste.ipynb #0e0ec863
+# %% ../nbs/39_copy_paste.ipynb #8ad071ae
 def paste_all(train,         # SliceSet of the training split
               seed: int = 0,
               tries: int = 8): # lesions that are tried for a slice before it is left out
@@ -82,7 +82,7 @@ def paste_all(train,         # SliceSet of the training split
             j = int(rng.integers(len(t)))
             image, mask = turned(t[j], masks[j], rng)
             if (by := fitting_shift(mask, place, rng)) is None: continue
-            mask = shifted(mask, by, 0.)
+            mask = shifted(mask, by, 0.) * place
             image, _ = paste(x[i], shifted(image, by, -1.), mask)
             made.append(image), placed.append(mask), rows.append(i), sources.append(j)
             break

@@ -125,7 +125,7 @@ def test_two_patients_give_no_interval_rather_than_a_wrong_one():
 
 def test_a_study_is_read_back_from_its_files(tmp_path):
     table = write_study(write_cells(tmp_path), 100)
-    assert list(load_predictions(tmp_path)) == list(GRID)
+    assert set(load_predictions(tmp_path)) == set(GRID)
     again = make_table(load_predictions(tmp_path), 100)
     pd.testing.assert_frame_equal(table, again)
     saved = read_json(tmp_path/'metrics.json')
@@ -157,5 +157,5 @@ def test_the_report_stands_alone(tmp_path):
     page = Page()
     page.feed(text)
     assert not page.bad and not page.open
-    assert all(r.startswith('data:image/png;base64,') or re.fullmatch(r'[\w.]+', r) for r in page.refers) and '<script' not in text
+    assert all(r.startswith('data:image/png;base64,') or re.fullmatch(r'#?[\w.-]+', r) for r in page.refers) and '<script' not in text
     assert '&lt;b&gt;&amp;' in text and '&lt;script&gt;boom' in text and 'against classic augmentation' in text
