@@ -11,16 +11,17 @@ import numpy as np
 from .core import DataError, SettingsError, read_yaml
 from .slices import SliceSet, assert_disjoint
 
-# %% ../nbs/06_cell.ipynb #a00d0ff1
+# %% ../nbs/06_cell.ipynb #0eada9d6
 TRANSLATOR = ('30_translators', '36_quality', '40_augmentation')
 METHODS = dict(
-    none=(), classic=(), oversample=(), undersample=(), mixup=(), cutmix=(), cutout=(), copy_paste=('40_augmentation',), cyclegan=TRANSLATOR, cyclegan_sn=TRANSLATOR,
+    none=(), classic=(), oversample=(), undersample=(), mixup=(), cutmix=(), cutout=(), copy_paste=('40_augmentation',),
+    cyclegan=TRANSLATOR, cyclegan_sn=TRANSLATOR, uaggan=TRANSLATOR, uaggan_sn=TRANSLATOR, aggan=TRANSLATOR, attentiongan=TRANSLATOR,
     saggan=TRANSLATOR, saggan_paper=TRANSLATOR, saggan_no_amse=TRANSLATOR, saggan_no_attention=TRANSLATOR, saggan_no_mask=TRANSLATOR,
     saggan_no_guided_d=TRANSLATOR, saggan_no_spectral=TRANSLATOR)
 
-# %% ../nbs/06_cell.ipynb #117e42d8
+# %% ../nbs/06_cell.ipynb #8624cca6
 GROUPS = dict(
-    table1=('none', 'classic', 'oversample', 'undersample', 'cyclegan', 'saggan'),
+    table1=('none', 'classic', 'oversample', 'undersample', 'cyclegan', 'uaggan', 'aggan', 'saggan'),
     cheap=tuple(m for m, notebooks in METHODS.items() if len(notebooks) < 2),
     ablations=tuple(m for m in METHODS if m.startswith('saggan')),
     all=tuple(METHODS))

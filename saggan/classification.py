@@ -318,13 +318,13 @@ def cell_sets(run, # folder of a cell
         if len(s): assert_disjoint(s, test)
     return sets, val, test, real
 
-# %% ../nbs/50_classification.ipynb #1deec20f
+# %% ../nbs/50_classification.ipynb #6b94ffa9
 def classify_cell(run, # folder of a cell
                   name='resnet18', # one of CLASSIFIERS
                   method=None, # saggan.method.Method; None: the one the cell names
                  ):
     "Train and judge one classifier for a cell; returns its metrics. Finished work is not done again, unfinished is continued."
-    from saggan.augmentation import method_of
+    from saggan.rows import method_of
     run, config = Path(run), cell_options(run)
     method = method or method_of(config['method'])
     out, base = run/'classifier'/name, dict(precision=config.get('precision', 'auto'), device=config.get('device', 'auto'), seed=config['seed'])

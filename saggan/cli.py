@@ -62,7 +62,7 @@ def data_options(p, # parser
     p.add_argument('--skip-bad', action='store_true', default=None, help='leave unreadable cases out instead of stopping')
     p.add_argument('--workers', type=int, help='processes at a time (default: as many as the machine suggests)')
 
-# %% ../nbs/82_cli.ipynb #1d85b2c0
+# %% ../nbs/82_cli.ipynb #6c6ffc36
 def study_options(p, # parser
                   grid=True, # with the lists of methods and seeds
                  ):
@@ -76,6 +76,7 @@ def study_options(p, # parser
     if grid:
         p.add_argument('--methods', type=words, help='rows of the table, or a group of them: table1, cheap, ablations, all (default: by the preset)')
         p.add_argument('--classifiers', type=words, help='resnet18, densenet121, vgg11_bn')
+        p.add_argument('--measures', type=words, help='what else is measured: fidelity, segmentation')
         p.add_argument('--retry', action='store_true', help='execute again what failed before with the same settings')
         p.add_argument('--seeds', type=numbers, help='such as 0,1,2 or 0-4')
     p.add_argument('--walkthrough', action='store_true', default=None, help='execute the teaching notebooks whole, not their stages only')

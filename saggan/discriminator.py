@@ -13,7 +13,7 @@ from .core import SettingsError
 from .amse import InstanceNorm
 from .generator import init_weights
 
-# %% ../nbs/14_discriminator.ipynb #c8139fd7
+# %% ../nbs/14_discriminator.ipynb #32f37402
 class Discriminator(nn.Module):
     "PatchGAN: (B, C, H, W) to logits (B, 1, h, w), no sigmoid. Source: CycleGAN's, with section III-D of the paper."
     def __init__(self,
@@ -21,14 +21,14 @@ class Discriminator(nn.Module):
                  width: int = 64,        # channels of the first layer, doubled in each of the next, at most 8 times
                  layers: int = 3,        # convolutions of stride two: 3 sees patches of 70 pixels, 2 of 34
                  spectral: bool = True,  # spectral normalization on every layer
-                 norm='auto'):           # instance norm in the middle layers; 'auto': only without spectral norm
+                 norm='auto'):           # instance norm in the middle layers; 'auto': only without spectral norm; 'all': in the first layer too
         super().__init__()
         norm, sn = (not spectral) if norm == 'auto' else norm, spectral_norm if spectral else nn.Identity()
         widths = [channels] + [width * min(2**i, 8) for i in range(layers + 1)]
         net = []
         for i, (a, b) in enumerate(zip(widths, widths[1:])):
             net += [sn(init_conv(a, b, 2 if i < layers else 1))]
-            if norm and i: net += [InstanceNorm()]
+            if norm and (i or norm == 'all'): net += [InstanceNorm()]
             net += [nn.LeakyReLU(.2)]
         self.net = nn.Sequential(*net, sn(init_conv(widths[-1], 1, 1)))
     def forward(self, x: torch.Tensor): return self.net(x)  # x: (B, C, H, W), at least 32 pixels wide for 3 layers

@@ -12,15 +12,17 @@ from torch.nn import functional as F
 from .core import SettingsError
 from .amse import AMSEResidual, InstanceNorm, conv_norm
 
-# %% ../nbs/12_generator.ipynb #3eeccc54
+# %% ../nbs/12_generator.ipynb #dac6a42c
 def up_block(c_in: int, c_out: int,              # channels in and out
-             upsample: str = 'transpose'):       # 'transpose' (CycleGAN) or 'resize' (no checkerboard)
+             upsample: str = 'transpose'):       # 'transpose' (CycleGAN), 'resize' (no checkerboard) or 'shuffle' (AGGAN)
     "Twice the height and width. Raises SettingsError for an unknown `upsample`."
     if upsample == 'transpose':
         return nn.Sequential(nn.ConvTranspose2d(c_in, c_out, 3, 2, 1, output_padding=1), InstanceNorm(), nn.ReLU())
     if upsample == 'resize':
         return nn.Sequential(conv_norm(c_in, c_out), nn.ReLU(), nn.Upsample(scale_factor=2, mode='bilinear'))
-    raise SettingsError(f"upsample is {upsample!r}; use 'transpose' or 'resize'")
+    if upsample == 'shuffle':
+        return nn.Sequential(conv_norm(c_in, c_in), nn.ReLU(), nn.Conv2d(c_in, 4 * c_out, 1), nn.PixelShuffle(2), InstanceNorm(), nn.ReLU())
+    raise SettingsError(f"upsample is {upsample!r}; use 'transpose', 'resize' or 'shuffle'")
 
 # %% ../nbs/12_generator.ipynb #75fbf9f6
 class Head(nn.Conv2d):

@@ -34,7 +34,7 @@ def check_gradients(game,        # see `saggan.training.train`
             assert p.grad is None or p.grad.isfinite().all(), f'{name}: its gradient in the {phase} phase is not finite'
         game.zero_grad(set_to_none=True)
 
-# %% ../nbs/21_harness.ipynb #b4985855
+# %% ../nbs/21_harness.ipynb #f2960e40
 def check_learning(game,             # see `saggan.training.train`
                    batch: dict,      # learned again and again
                    falls=(),         # names of logged figures that must fall, or 'generator', 'discriminator'
@@ -43,7 +43,7 @@ def check_learning(game,             # see `saggan.training.train`
                    **settings):      # of TrainingSettings
     "Raises AssertionError when a loss does not fall; returns the course of all figures, name -> list."
     _, model, optimizers = setup(game, TrainingSettings(lr=lr, lr_d=lr, device='cpu', precision='32-true', **settings))
-    course = [{k: float(v) for k, v in optimisation_step(game, model, batch, optimizers).items()} for _ in range(steps)]
+    course = [{k: float(v.detach()) for k, v in optimisation_step(game, model, batch, optimizers).items()} for _ in range(steps)]
     course = {k: [c[k] for c in course] for k in course[0]}
     for k in falls:
         first, last = course[k][0], sum(course[k][-3:]) / 3
