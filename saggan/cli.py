@@ -84,14 +84,14 @@ def study_options(p, # parser
     p.add_argument('--precision', help='auto, 32-true or bf16-mixed')
     p.add_argument('--set', action='append', metavar='KEY=VALUE', help='any other setting, such as gan.lr=3e-4 or classify.steps=500')
 
-# %% ../nbs/82_cli.ipynb #6273ccfc
+# %% ../nbs/82_cli.ipynb #c4d919ec
 def settings_of(args, # parsed arguments
                 **more, # settings that the command itself decides
                ):
     "StudySettings of a command line; None when the folder has them already and nothing else was asked."
     from pathlib import Path
     from saggan.settings import study_settings
-    names = ('source', 'data', 'layout', 'modalities', 'image_size', 'limit', 'skip_bad', 'workers', 'methods', 'classifiers', 'seeds', 'device', 'precision', 'walkthrough')
+    names = ('source', 'data', 'layout', 'modalities', 'image_size', 'limit', 'skip_bad', 'workers', 'methods', 'classifiers', 'measures', 'seeds', 'device', 'precision', 'walkthrough')
     given = {k: v for k in names if (v := getattr(args, k, None)) is not None}
     asked = given | parse_set(args.set) | more
     return study_settings(args.track, args.preset, name=Path(args.out).resolve().name, **asked)
