@@ -6,7 +6,7 @@
 __all__ = ['Board', 'run_chain', 'run_chains', 'locked', 'open_study', 'study_tasks', 'stages', 'cell_tasks', 'report_tasks',
            'how_many', 'terminated_as_interrupt', 'run_study', 'summary']
 
-# %% ../nbs/80_batch.ipynb #bcafa5a1
+# %% ../nbs/80_batch.ipynb #a5d9566d
 import contextlib, os, signal, threading, time
 from concurrent.futures import ThreadPoolExecutor, wait
 from dataclasses import asdict, dataclass, field
@@ -14,7 +14,7 @@ from pathlib import Path
 from .core import DataError, SagganError, SettingsError, append_jsonl, environment, read_jsonl, sha256, write_json, write_yaml
 from .runner import Kernel, Kernels, Task, fingerprint, notebooks_folder, planned, run_task
 from .cell import METHODS
-from .settings import MEASURES, cell_name, cell_settings, load_settings, merged_settings, save_settings
+from .settings import EXTRAS, cell_name, cell_settings, load_settings, merged_settings, save_settings
 
 # %% ../nbs/80_batch.ipynb #5f508b12
 @dataclass
@@ -137,18 +137,18 @@ def study_tasks(folder, # folder with the notebooks
     if not any('data' in t.label for t in first): raise DataError(f'{folder}: notebook 02_data is missing.')
     return first, [task(p) for p in names if p.name >= '05']
 
-# %% ../nbs/80_batch.ipynb #bc61faf0
+# %% ../nbs/80_batch.ipynb #3921fd69
 def stages(method, # key of saggan.cell.METHODS
            classifiers=('resnet18',), # one notebook each
-           measures=(), # keys of saggan.settings.MEASURES
+           extras=(), # keys of saggan.settings.EXTRAS
           ):
     "What a cell executes, in order: (notebook, classifier or '', notebook that it builds on or '' for the data)."
     own = METHODS[method]
     chain = [(name, '', own[0] if i else '') for i, name in enumerate(own)]
     last = own[-1] if own else ''
-    return chain + [('50_classification', c, last) for c in classifiers] + [(MEASURES[m], '', last) for m in measures]
+    return chain + [('50_classification', c, last) for c in classifiers] + [(EXTRAS[m], '', last) for m in extras]
 
-# %% ../nbs/80_batch.ipynb #73d79a60
+# %% ../nbs/80_batch.ipynb #fbb02398
 def cell_tasks(folder, # folder with the notebooks
                out, # folder of the study
                settings, # StudySettings
@@ -159,10 +159,10 @@ def cell_tasks(folder, # folder with the notebooks
     "The chain of one cell, see `stages`"
     cell, config = Path(out)/'cells'/cell_name(method, seed), cell_settings(settings, method, seed)
     common, chain, marks = {k: v for k, v in config.items() if k not in ('track', 'preset', 'source', 'segment', 'fidelity')}, [], {'': after}
-    for name, classifier, builds_on in stages(method, settings.classifiers, settings.measures):
+    for name, classifier, builds_on in stages(method, settings.classifiers, settings.extras):
         path, stem = Path(folder)/f'{name}.ipynb', name + (f'-{classifier}' if classifier else '')
         par = dict(run=str(cell)) | (dict(classifier=classifier) if classifier else {})
-        decides = common | ({k: config[k] for k in ('segment', 'fidelity')} if name in MEASURES.values() else {})
+        decides = common | ({k: config[k] for k in ('segment', 'fidelity')} if name in EXTRAS.values() else {})
         files = (cell/'classifier'/classifier/'predictions.csv',) if classifier else ()
         task = Task(f'{cell.name} {stem}', path, cell/'notebooks'/f'{stem}.ipynb', par, True, fingerprint(path, par, True, decides, marks[builds_on]), marks[builds_on], files)
         chain.append(task)

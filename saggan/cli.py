@@ -62,7 +62,7 @@ def data_options(p, # parser
     p.add_argument('--skip-bad', action='store_true', default=None, help='leave unreadable cases out instead of stopping')
     p.add_argument('--workers', type=int, help='processes at a time (default: as many as the machine suggests)')
 
-# %% ../nbs/82_cli.ipynb #6c6ffc36
+# %% ../nbs/82_cli.ipynb #fd904753
 def study_options(p, # parser
                   grid=True, # with the lists of methods and seeds
                  ):
@@ -76,7 +76,7 @@ def study_options(p, # parser
     if grid:
         p.add_argument('--methods', type=words, help='rows of the table, or a group of them: table1, cheap, ablations, all (default: by the preset)')
         p.add_argument('--classifiers', type=words, help='resnet18, densenet121, vgg11_bn')
-        p.add_argument('--measures', type=words, help='what else is measured: fidelity, segmentation')
+        p.add_argument('--extras', type=words, help='what else is measured: fidelity, segmentation')
         p.add_argument('--retry', action='store_true', help='execute again what failed before with the same settings')
         p.add_argument('--seeds', type=numbers, help='such as 0,1,2 or 0-4')
     p.add_argument('--walkthrough', action='store_true', default=None, help='execute the teaching notebooks whole, not their stages only')
@@ -84,14 +84,14 @@ def study_options(p, # parser
     p.add_argument('--precision', help='auto, 32-true or bf16-mixed')
     p.add_argument('--set', action='append', metavar='KEY=VALUE', help='any other setting, such as gan.lr=3e-4 or classify.steps=500')
 
-# %% ../nbs/82_cli.ipynb #c4d919ec
+# %% ../nbs/82_cli.ipynb #2a2cbc93
 def settings_of(args, # parsed arguments
                 **more, # settings that the command itself decides
                ):
     "StudySettings of a command line; None when the folder has them already and nothing else was asked."
     from pathlib import Path
     from saggan.settings import study_settings
-    names = ('source', 'data', 'layout', 'modalities', 'image_size', 'limit', 'skip_bad', 'workers', 'methods', 'classifiers', 'measures', 'seeds', 'device', 'precision', 'walkthrough')
+    names = ('source', 'data', 'layout', 'modalities', 'image_size', 'limit', 'skip_bad', 'workers', 'methods', 'classifiers', 'extras', 'seeds', 'device', 'precision', 'walkthrough')
     given = {k: v for k in names if (v := getattr(args, k, None)) is not None}
     asked = given | parse_set(args.set) | more
     return study_settings(args.track, args.preset, name=Path(args.out).resolve().name, **asked)

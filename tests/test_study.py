@@ -13,7 +13,8 @@ from saggan.classification import metrics, write_predictions
 from saggan.core import DataError, read_json, write_json
 from saggan.report import write_report
 from saggan.settings import save_settings, study_settings
-from saggan.study import MEASURES, draws, interval, load_predictions, make_table, over_seeds, relative_improvement, replicate, two_sided, verdict, write_study
+from saggan.statistics import draws
+from saggan.study import MEASURES, interval, load_predictions, make_table, over_seeds, relative_improvement, replicate, two_sided, verdict, write_study
 
 GRID = {('resnet18', m, s): predictions(s, noise) for m, noise in (('none', 2.), ('classic', 1.2), ('saggan', 1.)) for s in range(3)}
 
