@@ -16,7 +16,7 @@ import torch
 from lightning_fabric import Fabric
 from .core import SagganError, SettingsError, append_jsonl, atomic, progress, read_jsonl
 
-# %% ../nbs/20_training.ipynb #e7f4f6bc
+# %% ../nbs/20_training.ipynb #c77a8057
 @dataclass
 class TrainingSettings:
     "How a GAN is trained."
@@ -27,6 +27,7 @@ class TrainingSettings:
     lr: float = 1e-4              # Adam, generators
     lr_d: float = 4e-4            # Adam, discriminators
     beta1: float = .5             # Adam
+    beta2: float = .999           # Adam
     ema: float = .999             # decay of the running average of the generators
     augment: str = 'classic'      # of the training slices: 'classic', 'flip' or 'none'
     match_position: bool = True   # draw normal slices where lesion slices lie
@@ -85,13 +86,13 @@ def optimisation_step(game, model, batch, optimizers: dict):  # game, the same u
         logged.update(log, **{phase: loss.detach()})
     return logged
 
-# %% ../nbs/20_training.ipynb #2896e695
+# %% ../nbs/20_training.ipynb #3daab8a5
 def setup(game, s: TrainingSettings):  # a game and how it is trained
     "Fabric, the game under Fabric and its two optimisers."
     fabric = make_fabric(s.device, s.precision)
     model = fabric.setup_module(game)
     model.fabric = fabric
-    make = lambda part, lr: torch.optim.Adam([p for p in part.parameters()], lr, (s.beta1, .999), fused=True)
+    make = lambda part, lr: torch.optim.Adam([p for p in part.parameters()], lr, (s.beta1, s.beta2), fused=True)
     pair = fabric.setup_optimizers(make(game.generators, s.lr), make(game.discriminators, s.lr_d))
     return fabric, model, dict(generator=pair[0], discriminator=pair[1])
 
@@ -195,7 +196,7 @@ class TrainingLog:
 class TrainingFailed(SagganError):
     "Training cannot go on: a loss is not a number, or it was stopped. What was saved is kept."
 
-# %% ../nbs/20_training.ipynb #f967ecb4
+# %% ../nbs/20_training.ipynb #f15ec994
 def train(game,                   # generators, discriminators, ema, forward(phase, batch); see `saggan.translators`
           batches,                # endless iterator with a length, state_dict and load_state_dict
           settings=None,          # TrainingSettings
@@ -214,6 +215,7 @@ def train(game,                   # generators, discriminators, ema, forward(pha
         started, at = time.perf_counter(), step
         while step < end and not stop.is_set():
             for o, lr in zip(optimizers.values(), (s.lr, s.lr_d)): o.param_groups[0]['lr'] = lr * rate(step, total, s)
+            if step and getattr(game, 'renewed', lambda: False)(): [o.optimizer.state.clear() for o in optimizers.values()]
             log.add(optimisation_step(game, model, fabric.to_device(next(batches)), optimizers))
             step += 1
             update_average(game.ema, game.generators, step, s.ema)
