@@ -5,18 +5,19 @@
 # %% auto #0
 __all__ = ['KINDS', 'method_of']
 
-# %% ../nbs/41_rows.ipynb #7d6e7bfe
+# %% ../nbs/41_rows.ipynb #1c5de1f7
 from .augmentation import TranslatorMethod
-from .cell import METHODS, TRANSLATOR
+from .cell import METHODS, SYNTHESIZER, TRANSLATOR
 from .copy_paste import CopyPaste
 from .core import SettingsError
 from .method import Method, NoAugmentation
 from .resampling import CutMixMethod, CutOutMethod, MixupMethod, Oversample, Undersample
+from .synthesizers import SynthesizerMethod
 
-# %% ../nbs/41_rows.ipynb #0c7df767
+# %% ../nbs/41_rows.ipynb #5d69dcbc
 KINDS = dict(none=NoAugmentation, classic=Method, oversample=Oversample, undersample=Undersample, mixup=MixupMethod, cutmix=CutMixMethod, cutout=CutOutMethod,
              copy_paste=CopyPaste)
-KINDS |= {name: TranslatorMethod for name, notebooks in METHODS.items() if notebooks == TRANSLATOR}
+KINDS |= {name: kind for notebooks, kind in ((TRANSLATOR, TranslatorMethod), (SYNTHESIZER, SynthesizerMethod)) for name in METHODS if METHODS[name] == notebooks}
 
 # %% ../nbs/41_rows.ipynb #5b510cc7
 def method_of(name: str):  # key of saggan.cell.METHODS

@@ -55,11 +55,11 @@ def total_steps(s: TrainingSettings, epoch: int):  # settings; batches in an epo
     "Steps of a whole training."
     return s.n_steps or (s.n_epochs + s.n_epochs_decay) * epoch
 
-# %% ../nbs/20_training.ipynb #9c088574
+# %% ../nbs/20_training.ipynb #53c91822
 def rate(step: int, total: int, s: TrainingSettings):  # steps done, steps in all, settings
     "Factor of the learning rate after `step` steps: 1, then linearly to 0."
     flat = total * s.n_epochs / (s.n_epochs + s.n_epochs_decay)
-    return 1. if step < flat else max(0., (total - step) / (total - flat))
+    return 1. if step < flat or not s.n_epochs_decay else max(0., (total - step) / (total - flat))
 
 # %% ../nbs/20_training.ipynb #88bd737c
 def make_fabric(device: str = 'auto',     # 'auto', 'cpu' or 'cuda'
