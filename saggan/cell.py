@@ -12,12 +12,12 @@ import numpy as np
 from .core import DataError, SettingsError, read_yaml
 from .slices import SliceSet, assert_disjoint
 
-# %% ../nbs/06_cell.ipynb #bd2fce53
+# %% ../nbs/06_cell.ipynb #dccc6bb0
 TRANSLATOR = ('30_translators', '36_quality', '40_augmentation')
 SYNTHESIZER = ('32_synthesizers', '40_augmentation')
 METHODS = dict(
     none=(), classic=(), oversample=(), undersample=(), mixup=(), cutmix=(), cutout=(), copy_paste=('40_augmentation',),
-    pggan=SYNTHESIZER, msggan=SYNTHESIZER, cpggan=SYNTHESIZER, cyclegan=TRANSLATOR, cyclegan_sn=TRANSLATOR, uaggan=TRANSLATOR, uaggan_sn=TRANSLATOR, aggan=TRANSLATOR, attentiongan=TRANSLATOR,
+    pggan=SYNTHESIZER, msggan=SYNTHESIZER, cpggan=SYNTHESIZER, shin=('35_mask_to_image', '40_augmentation'), cyclegan=TRANSLATOR, cyclegan_sn=TRANSLATOR, uaggan=TRANSLATOR, uaggan_sn=TRANSLATOR, aggan=TRANSLATOR, attentiongan=TRANSLATOR,
     saggan=TRANSLATOR, saggan_paper=TRANSLATOR, saggan_no_amse=TRANSLATOR, saggan_no_attention=TRANSLATOR, saggan_no_mask=TRANSLATOR,
     saggan_no_guided_d=TRANSLATOR, saggan_no_spectral=TRANSLATOR)
 

@@ -5,18 +5,19 @@
 # %% auto #0
 __all__ = ['KINDS', 'method_of']
 
-# %% ../nbs/41_rows.ipynb #1c5de1f7
+# %% ../nbs/41_rows.ipynb #f7f5f8fc
 from .augmentation import TranslatorMethod
 from .cell import METHODS, SYNTHESIZER, TRANSLATOR
 from .copy_paste import CopyPaste
 from .core import SettingsError
+from .mask_to_image import ShinMethod
 from .method import Method, NoAugmentation
 from .resampling import CutMixMethod, CutOutMethod, MixupMethod, Oversample, Undersample
 from .synthesizers import SynthesizerMethod
 
-# %% ../nbs/41_rows.ipynb #5d69dcbc
+# %% ../nbs/41_rows.ipynb #b41dc73b
 KINDS = dict(none=NoAugmentation, classic=Method, oversample=Oversample, undersample=Undersample, mixup=MixupMethod, cutmix=CutMixMethod, cutout=CutOutMethod,
-             copy_paste=CopyPaste)
+             copy_paste=CopyPaste, shin=ShinMethod)
 KINDS |= {name: kind for notebooks, kind in ((TRANSLATOR, TranslatorMethod), (SYNTHESIZER, SynthesizerMethod)) for name in METHODS if METHODS[name] == notebooks}
 
 # %% ../nbs/41_rows.ipynb #5b510cc7
