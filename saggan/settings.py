@@ -106,12 +106,12 @@ TRACKS = dict(
     nerve=dict(layout='image-mask', modalities=('us',), image_size=256),
 )
 
-# %% ../nbs/58_settings.ipynb #4d1a4ac5
+# %% ../nbs/58_settings.ipynb #324608a6
 PRESETS = dict(
-    smoke=dict(image_size=32, seeds=(0,), methods=('none', 'classic', 'saggan')),
-    quickstart=dict(image_size=64, seeds=(0, 1)),
+    smoke=dict(image_size=32, seeds=(0,), methods=('none', 'classic', 'pggan', 'shin', 'saggan'), extras=tuple(EXTRAS)),
+    quickstart=dict(image_size=64, seeds=(0, 1), extras=('fidelity',)),
     paper=dict(seeds=(0, 1, 2, 3, 4), walkthrough=True, classifiers=('resnet18', 'densenet121', 'vgg11_bn'),
-               methods=(*GROUPS['table1'], 'mixup', 'cutmix', 'cutout', 'copy_paste')),
+               methods=(*GROUPS['table1'], 'mixup', 'cutmix', 'cutout', 'copy_paste'), extras=tuple(EXTRAS)),
 )
 for name, preset in PRESETS.items(): preset |= {part: dict(preset=name) for part in ('gan', 'classify', 'segment')}
 PHANTOM_PATIENTS = dict(smoke='10', quickstart='20', paper='120')

@@ -21,7 +21,7 @@ HERE = Path(__file__).parent
 quiet = lambda line: None
 
 
-def settings(**kw): return study_settings(**dict(seeds=(0,), methods=('none', 'saggan')) | kw)
+def settings(**kw): return study_settings(**dict(seeds=(0,), methods=('none', 'saggan'), extras=()) | kw)
 
 
 @pytest.mark.parametrize('path', sorted(notebooks_folder().glob('[0-9]*.ipynb')), ids=lambda p: p.stem)
