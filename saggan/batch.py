@@ -6,7 +6,7 @@
 __all__ = ['Board', 'run_chain', 'run_chains', 'locked', 'open_study', 'study_tasks', 'stages', 'cell_tasks', 'report_tasks',
            'how_many', 'terminated_as_interrupt', 'run_study', 'summary']
 
-# %% ../nbs/80_batch.ipynb #a5d9566d
+# %% ../nbs/80_batch.ipynb #f476a43a
 import contextlib, os, signal, threading, time
 from concurrent.futures import ThreadPoolExecutor, wait
 from dataclasses import asdict, dataclass, field
@@ -14,7 +14,7 @@ from pathlib import Path
 from .core import DataError, SagganError, SettingsError, append_jsonl, environment, read_jsonl, sha256, write_json, write_yaml
 from .runner import Kernel, Kernels, Task, fingerprint, notebooks_folder, planned, run_task
 from .cell import METHODS
-from .settings import EXTRAS, cell_name, cell_settings, load_settings, merged_settings, save_settings
+from .settings import EXTRAS, cell_name, cell_settings, data_settings, load_settings, merged_settings, save_settings
 
 # %% ../nbs/80_batch.ipynb #5f508b12
 @dataclass
@@ -123,13 +123,13 @@ def open_study(out, # folder of a study, new or begun
     save_settings(path, settings)
     return settings
 
-# %% ../nbs/80_batch.ipynb #024dd950
+# %% ../nbs/80_batch.ipynb #8c1379f1
 def study_tasks(folder, # folder with the notebooks
                 out, # folder of the study
                 settings, # StudySettings
                ):
     "Tasks for the notebooks that are run once, in two lists: up to the data, and after it."
-    config, whole = cell_settings(settings, '', 0), settings.walkthrough
+    config, whole = data_settings(settings), settings.walkthrough
     names = [p for p in sorted(Path(folder).glob('[0-2][0-9]*_*.ipynb')) if settings.track == 'phantom' or not p.name.startswith('05')]
     names = [p for p in names if whole or len(planned(p, stage_only=True).cells) > 1]
     def task(p): return Task(p.stem, p, Path(out)/'notebooks'/p.name, dict(run=str(out)), not whole, fingerprint(p, None, not whole, config))
@@ -207,7 +207,7 @@ def terminated_as_interrupt():
     try: yield
     finally: signal.signal(signal.SIGTERM, old)
 
-# %% ../nbs/80_batch.ipynb #6dd45aac
+# %% ../nbs/80_batch.ipynb #a2cb00ab
 def run_study(settings, # StudySettings, or None to go on with those of the folder
               out, # folder of the study
               folder=None, # folder with the notebooks; None: those of this installation
@@ -224,7 +224,7 @@ def run_study(settings, # StudySettings, or None to go on with those of the fold
         write_json(out/'environment.json', env)
         first, more = study_tasks(folder, out, settings)
         data = next(t for t in first if 'data' in t.label)
-        made = fingerprint(data.notebook, data.parameters, True, cell_settings(settings, '', 0))  # what decides the set, its demonstrations left out
+        made = fingerprint(data.notebook, data.parameters, True, data_settings(settings))  # what decides the set, its demonstrations left out
         chains = [cell_tasks(folder, out, settings, m, seed, made) for seed in asked.seeds for m in asked.methods]
         if upto: more, chains = [], [[t for t in c if t.notebook.stem <= upto] for c in chains]
         chains.sort(key=lambda c: -len(c))  # the long ones first: a GAN that starts last is waited for

@@ -196,7 +196,7 @@ class TrainingLog:
 class TrainingFailed(SagganError):
     "Training cannot go on: a loss is not a number, or it was stopped. What was saved is kept."
 
-# %% ../nbs/20_training.ipynb #f15ec994
+# %% ../nbs/20_training.ipynb #2c683aca
 def train(game,                   # generators, discriminators, ema, forward(phase, batch); see `saggan.translators`
           batches,                # endless iterator with a length, state_dict and load_state_dict
           settings=None,          # TrainingSettings
@@ -207,8 +207,8 @@ def train(game,                   # generators, discriminators, ema, forward(pha
     s, state = settings or TrainingSettings(), read_checkpoint(folder) if folder else None
     fabric, model, optimizers = setup(game, s)
     total, record = total_steps(s, len(batches)), asdict(s)
-    if state and state['settings'] != record: raise SettingsError(
-        f'{folder} holds a training with other settings ({changed_keys(state["settings"], record)}); use another folder or delete it')
+    if state and (old := asdict(TrainingSettings()) | state['settings']) != record: raise SettingsError(
+        f'{folder} holds a training with other settings ({changed_keys(old, record)}); use another folder or delete it')
     step, log, end = restore(state, game, optimizers, batches) if state else 0, TrainingLog(folder), min(until or total, total)
     save = lambda: folder and save_checkpoint(Path(folder)/'latest.pt', game, optimizers, batches, step, record)
     with stop_signal() as stop, progress(total=end, initial=step, desc='training') as bar:

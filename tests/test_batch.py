@@ -136,7 +136,7 @@ def test_a_quality_that_fails_costs_nothing_else(tmp_path):
 def start(tmp_path, nbs, out):
     "A study in a process of its own, in which Ctrl-C works: a shell's background job, such as a CI run, inherits that it is ignored."
     code = ('import signal; signal.signal(signal.SIGINT, signal.default_int_handler); from saggan.batch import run_study; from saggan.settings import study_settings; '
-            f'run_study(study_settings(seeds=(0,), methods=("saggan",), workers=1), {str(out)!r}, {str(nbs)!r})')
+            f'run_study(study_settings(seeds=(0,), methods=("saggan",), extras=(), workers=1), {str(out)!r}, {str(nbs)!r})')
     return subprocess.Popen([sys.executable, '-c', code], cwd=tmp_path, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True)
 
 
