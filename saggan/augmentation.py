@@ -62,15 +62,18 @@ class Augmenter:
     def remove_lesion(self, slices): return self.translate(slices, 'normal') # lesion slices -> Translation
     def transform(self, p: float = .5): return LesionTransform(self, p)      # probability of translating a slice
 
-# %% ../nbs/40_augmentation.ipynb #e7a637d7
+# %% ../nbs/40_augmentation.ipynb #bc0b00ae
 def find_weights(path):  # a run, a cell, a gan folder or a .safetensors file
-    "The one weights file below a path. Raises DataError, naming the choices, when there is none or more than one."
+    "The weights file of a translator below a path; in a study SAG-GAN's first seed, or the only other method's. Raises DataError, naming the choices."
     path = Path(path)
     if path.is_file(): return path
     for pattern in ('weights.safetensors', 'gan/weights.safetensors', 'cells/*/gan/weights.safetensors'):
         files = sorted(path.glob(pattern))
         if len(files) == 1: return files[0]
-        if files: return min(files, key=lambda f: int(f.parts[-3].rpartition('-s')[2]))
+        of = {}
+        for f in files: of.setdefault(f.parts[-3].rpartition('-s')[0], []).append(f)
+        if one := of.get('saggan') or (len(of) == 1 and files): return min(one, key=lambda f: int(f.parts[-3].rpartition('-s')[2]))
+        if of: raise DataError(f'{path} holds networks of several methods ({", ".join(of)}): give the folder of one cell, such as {files[0].parent.parent}')
     raise DataError(f'{path}: no weights.safetensors here, in gan/ or in cells/*/gan/; train first, or give the folder of a finished run')
 
 # %% ../nbs/40_augmentation.ipynb #99586d28
