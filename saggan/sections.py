@@ -225,7 +225,7 @@ def first_cells(run, # folder of a study
     order = [*(m for m in LABELS if m in found), *sorted(m for m in found if m not in LABELS)]
     return {m: found[m][min(found[m])] for m in order}
 
-# %% ../nbs/60c_sections.ipynb #14d24044
+# %% ../nbs/60c_sections.ipynb #432e493d
 def synthetic_section(run, # folder of a study
                       pictures=True, # False: numbers only
                      ):
@@ -234,6 +234,8 @@ def synthetic_section(run, # folder of a study
     for m, cell in (first_cells(run, 'synthetic/png') if pictures else {}).items():
         both = [strip(sorted((cell/'synthetic'/'png').glob(f'*_{kind}.png'))) or '<span>none</span>' for kind in ('lesion', 'normal')]
         rows.append(f'<b>{method_cell(m)}</b>{both[0]}{both[1]}')
+    nothing = [m for m in dict.fromkeys(made.method) if m not in first_cells(run, 'synthetic/png')] if pictures and len(made) else []
+    rows += [f'<b>{method_cell(m)}</b><span>all rejected</span><span>all rejected</span>' for m in nothing]
     if not rows and not len(made): return ''
     head = '<b class="top">method</b><span class="top">with a lesion</span><span class="top">without</span>'
     parts = [note('First seed of each method; left with a lesion, right without.'), f'<div class="pictures">{head}{"".join(rows)}</div>'] if rows else []
@@ -270,7 +272,7 @@ def gan_section(run, # folder of a study
         parts.append(fold(label_of(m), ''.join(shown) or note('No pictures and no log.')))
     return section('What the networks do', parts, False)
 
-# %% ../nbs/60c_sections.ipynb #82af0557
+# %% ../nbs/60c_sections.ipynb #c839e5dd
 def cost_section(saved, # metrics.json
                 ):
     "Seconds of each stage and the largest memory of a cell, mean over seeds."
@@ -280,7 +282,7 @@ def cost_section(saved, # metrics.json
     per = t.groupby(['method', 'seed', 'stage'], sort=False).seconds.sum().groupby(['method', 'stage'], sort=False).mean().unstack()
     total, peaks = t.groupby(['method', 'seed']).seconds.sum().groupby('method').mean(), t.groupby('method')[['peak_gb', 'gpu_peak_gb']].max()
     stages = [s for s in ('networks', 'quality', 'synthetic slices', 'classifiers', 'segmentation', 'fidelity') if s in per] + [s for s in per if s[0].isdigit()]
-    rows = {m: [*(value(per.loc[m, s], 0) for s in stages), value(total[m], 0), value(peaks.peak_gb[m], 2), value(peaks.gpu_peak_gb[m], 2)] for m in per.index}
+    rows = {m: [*(value(per.loc[m, s], 0) for s in stages), value(total[m], 0), value(peaks.peak_gb[m], 2), value(peaks.gpu_peak_gb[m] or np.nan, 2)] for m in per.index}
     return section('What it costs', [table_html(grouped(rows), ['seconds a cell', *stages, 'total', 'peak GB', 'peak GB, GPU']),
                                      note('Wall seconds, mean over seeds; cells that ran side by side slowed each other down. Memory: the largest of any stage and seed.')])
 
