@@ -254,7 +254,7 @@ def fidelity_section(run, # folder of a study
         parts.append(fold(f'Pictures: {label_of(m)}', ''.join(shown)))
     return section('Do the pictures hold up?', [numbers_table(frame), note('Mean over seeds, below it their standard deviation or, with one seed, the interval of the file.'), *parts])
 
-# %% ../nbs/60c_sections.ipynb #facf9099
+# %% ../nbs/60c_sections.ipynb #eddee712
 def gan_section(run, # folder of a study
                 pictures=True, # False: numbers only
                ):
@@ -263,12 +263,15 @@ def gan_section(run, # folder of a study
     if not cells: return ''
     parts = [numbers_table(frame) if len(frame) else note('No gan/metrics.json: the quality of the networks on validation patients was not measured.')]
     for m, cell in (cells if pictures else {}).items():
-        grids, shown = sorted((cell/'gan'/'samples').glob('*.png')), []
-        if grids: shown.append(picture(grids[-1], f'{cell.name}, {grids[-1].stem.replace("-", " ")}', pixels=True))
-        with contextlib.suppress(SagganError, ValueError, KeyError):
-            from matplotlib import rc_context
-            from saggan.training import plot_log
-            with rc_context(STYLE): shown.append(picture(plot_log(cell/'gan'), f'{cell.name}: the course of the training'))
+        shown = []
+        for folder in sorted({cell/'gan', *(p.parent for p in (cell/'gan').glob('*/log.jsonl'))}):  # synthesizers have one for each class
+            name = ' '.join(folder.relative_to(cell.parent).parts).replace(' gan', '')
+            grids = sorted((folder/'samples').glob('*.png'))
+            if grids: shown.append(picture(grids[-1], f'{name}, {grids[-1].stem.replace("-", " ")}', pixels=True))
+            with contextlib.suppress(SagganError, ValueError, KeyError):
+                from matplotlib import rc_context
+                from saggan.training import plot_log
+                with rc_context(STYLE): shown.append(picture(plot_log(folder), f'{name}: the course of the training'))
         parts.append(fold(label_of(m), ''.join(shown) or note('No pictures and no log.')))
     return section('What the networks do', parts, False)
 

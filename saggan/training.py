@@ -7,14 +7,14 @@ __all__ = ['REMEDIES', 'TrainingSettings', 'from_options', 'total_steps', 'rate'
            'update_average', 'save_checkpoint', 'read_checkpoint', 'restore', 'diagnose', 'stop_signal', 'TrainingLog',
            'TrainingFailed', 'train', 'changed_keys', 'check_finite', 'plot_log']
 
-# %% ../nbs/20_training.ipynb #170a1a88
-import math, signal, threading, time, warnings
+# %% ../nbs/20_training.ipynb #5a6c3a72
+import json, math, signal, threading, time, warnings
 from contextlib import contextmanager
 from dataclasses import asdict, dataclass, fields
 from pathlib import Path
 import torch
 from lightning_fabric import Fabric
-from .core import SagganError, SettingsError, append_jsonl, atomic, progress, read_jsonl
+from .core import SagganError, SettingsError, append_jsonl, atomic, progress, read_jsonl, write_text
 
 # %% ../nbs/20_training.ipynb #c77a8057
 @dataclass
@@ -165,12 +165,14 @@ def stop_signal():
     finally:
         for number, handler in old.items(): signal.signal(number, handler)
 
-# %% ../nbs/20_training.ipynb #ea2f01f8
+# %% ../nbs/20_training.ipynb #b3e45888
 class TrainingLog:
     "Averages since the last line go to log.jsonl, to the progress bar and, when it is installed, to TensorBoard."
-    def __init__(self, folder):  # folder of the run's GAN; None: nothing is written
+    def __init__(self, folder, step: int = 0):  # folder of the run's GAN, None: nothing is written; steps done, what the file says of later ones goes
         self.folder, self.sums, self.n, self.board, self.warned = folder and Path(folder), {}, 0, None, {}
         if self.folder:
+            told = read_jsonl(self.folder/'log.jsonl')
+            if any(r['step'] > step for r in told): write_text(self.folder/'log.jsonl', ''.join(json.dumps(r) + '\n' for r in told if r['step'] <= step))
             try: from torch.utils.tensorboard import SummaryWriter
             except ImportError: return
             self.board = SummaryWriter(self.folder/'tensorboard')
@@ -196,7 +198,7 @@ class TrainingLog:
 class TrainingFailed(SagganError):
     "Training cannot go on: a loss is not a number, or it was stopped. What was saved is kept."
 
-# %% ../nbs/20_training.ipynb #2c683aca
+# %% ../nbs/20_training.ipynb #e47c48b4
 def train(game,                   # generators, discriminators, ema, forward(phase, batch); see `saggan.translators`
           batches,                # endless iterator with a length, state_dict and load_state_dict
           settings=None,          # TrainingSettings
@@ -209,7 +211,8 @@ def train(game,                   # generators, discriminators, ema, forward(pha
     total, record = total_steps(s, len(batches)), asdict(s)
     if state and (old := asdict(TrainingSettings()) | state['settings']) != record: raise SettingsError(
         f'{folder} holds a training with other settings ({changed_keys(old, record)}); use another folder or delete it')
-    step, log, end = restore(state, game, optimizers, batches) if state else 0, TrainingLog(folder), min(until or total, total)
+    step, end = restore(state, game, optimizers, batches) if state else 0, min(until or total, total)
+    log = TrainingLog(folder, step)
     save = lambda: folder and save_checkpoint(Path(folder)/'latest.pt', game, optimizers, batches, step, record)
     with stop_signal() as stop, progress(total=end, initial=step, desc='training') as bar:
         started, at = time.perf_counter(), step
