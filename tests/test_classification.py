@@ -4,6 +4,7 @@ import numpy as np, pandas as pd, pytest, torch
 from saggan.classification import (Classifier, ClassifierSettings, build_classifier, classifier_settings, classify_cell, fit_classifier, metrics,
                                    read_predictions, write_predictions)
 from saggan.core import DataError, SettingsError, write_text
+from saggan.method import Method
 from saggan.slices import SliceSet
 from sklearn import metrics as sk
 
@@ -124,7 +125,9 @@ def test_cell(tmp_path):
     data = toy(8).save(tmp_path/'data')
     cell = tmp_path/'cells'/'classic-s3'
     write_text(tmp_path/'config.yaml', json.dumps(dict(classify=dict(preset='smoke', steps=2, evaluate_every=1), precision='32-true', device='cpu')))
-    m = classify_cell(cell, augment=noisy)
+    class Noisy(Method):
+        def transform(self): return noisy
+    m = classify_cell(cell, method=Noisy())
     table = read_predictions(cell/'classifier/resnet18/predictions.csv')
     test = data.split(seed=3).of('test')
     assert table[table.split == 'test'].slice.tolist() == test.table.slice.tolist() and m['train_synthetic'] == 0

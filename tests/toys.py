@@ -20,7 +20,7 @@ def toy_study(folder, translator='!run', report='!1'):
     folder.mkdir(parents=True, exist_ok=True)
     notebook(folder/'02_data.ipynb', "run = ''", '!run')
     notebook(folder/'30_translators.ipynb', "run = ''", translator)
-    for name in ('36_quality', '40_augmentation'): notebook(folder/f'{name}.ipynb', "run = ''", '!run')
+    for name in ('36_quality', '40_augmentation', '52_segmentation', '55_fidelity'): notebook(folder/f'{name}.ipynb', "run = ''", '!run')
     notebook(folder/'50_classification.ipynb', "run = ''\nclassifier = ''", '!import pathlib', "!p = pathlib.Path(run, 'classifier', classifier, 'predictions.csv')",
              "!p.parent.mkdir(parents=True, exist_ok=True); p.write_text('patient')")
     notebook(folder/'60_study.ipynb', "run = ''", report)
