@@ -9,10 +9,10 @@ __all__ = ['SCHEME_2', 'AttentiveGenerator', 'total_variation', 'AGGANSettings',
 from dataclasses import dataclass
 import torch
 from torch import nn
-from .cyclegan import OTHER, Translator
+from .cyclegan import MADE, MAPS, OTHER, Translator
 from .discriminator import Discriminator
 from .generator import check_size, composite, resnet
-from .losses import cycle_loss, weighted_sum
+from .losses import cycle_loss
 
 # %% ../nbs/29b_aggan.ipynb #ea174042
 class AttentiveGenerator(nn.Module):
@@ -81,10 +81,9 @@ class AGGAN(Translator):
     def parts(self, x, to: str, nets=None):
         "Translation, attention and content of slices (B, C, H, W)."
         return (self.generators if nets is None else nets)[to](x)
-    def views(self, b: dict):
-        one = dict(lesion=((b['lesion'],), (b['t_g'],)), normal=((b['normal'],), (b['n_g'],)))
-        if not self.settings.guided: return one
-        return one | dict(lesion_guided=((b['lesion'], b['a_n']), (b['t_g'], b['a_n'])), normal_guided=((b['normal'], b['a_t']), (b['n_g'], b['a_t'])))
+    def views(self, b: dict, to: str):
+        real, fake, attention = b[to], b[MADE[to]], b[MAPS[OTHER[to]]]
+        return {to: ((real,), (fake,))} | ({f'{to}_guided': ((real, attention), (fake, attention))} if self.settings.guided else {})
     def weights(self):
         "Of the terms at this step."
         s = self.settings
@@ -92,13 +91,12 @@ class AGGAN(Translator):
         first, second = (1 - r, r) if s.curriculum else (1., 1.)
         return dict(gan=first * s.lambda_gan, variation=first * s.lambda_variation, cycle=second * s.lambda_cycle,
                     pixel=second * s.lambda_pixel, identity=second * s.lambda_identity * s.lambda_cycle)
-    def generator_loss(self, batch: dict):
-        "The sum above; batch has 'normal' and 'lesion' (B, C, H, W). Returns the loss and a log."
-        n, t, weights = batch['normal'], batch['lesion'], self.weights()
-        (t_g, a_n, _), (n_g, a_t, _) = self.parts(n, 'lesion'), self.parts(t, 'normal')
-        made = dict(batch, t_g=t_g, n_g=n_g, a_n=a_n, a_t=a_t)
-        terms = dict(gan=sum(self.fool(made).values()), variation=total_variation(a_n) + total_variation(a_t), pixel=cycle_loss(n, t_g) + cycle_loss(t, n_g),
-                     cycle=cycle_loss(n, self.parts(t_g, 'normal')[0]) + cycle_loss(t, self.parts(n_g, 'lesion')[0]))
-        if weights['identity']: terms['identity'] = cycle_loss(n, self.parts(n, 'normal')[0]) + cycle_loss(t, self.parts(t, 'lesion')[0])
-        self.now = {k: v.detach() for k, v in made.items()}
-        return weighted_sum(terms, weights), terms | dict(area_normal=a_n.mean().detach(), area_lesion=a_t.mean().detach(), change=(t_g - n).abs().mean().detach())
+    def way(self, b: dict, to: str):
+        "The terms of one direction, what is logged, and what was made; with identity, one pass for the translation and the slice that should stay as it is."
+        x, y = b[OTHER[to]], b[to]
+        both = self.parts(torch.cat([x, y]) if self.settings.lambda_identity else x, to)
+        image, attention, *same = both[0][:len(x)], both[1][:len(x)], *both[0].split(len(x))[1:]
+        made = {MADE[to]: image, MAPS[OTHER[to]]: attention}
+        terms = dict(gan=sum(self.fool(b | made, to).values()), variation=total_variation(attention), pixel=cycle_loss(x, image), cycle=cycle_loss(x, self.parts(image, OTHER[to])[0]))
+        if same: terms['identity'] = cycle_loss(y, same[0])
+        return terms, {f'area_{OTHER[to]}': attention.mean()} | (dict(change=(image - x).abs().mean()) if to == 'lesion' else {}), made

@@ -39,9 +39,9 @@ class AMSE(nn.Module):
 
 # %% ../nbs/10_amse.ipynb #dd4d52be
 def conv_norm(c_in: int, c_out: int,  # channels in and out
-              kernel: int = 3, stride: int = 1):  # reflection-padded so that stride 1 keeps the size
-    "A reflection-padded convolution followed by instance norm."
-    return nn.Sequential(nn.Conv2d(c_in, c_out, kernel, stride, kernel // 2, padding_mode='reflect'), InstanceNorm())
+              kernel: int = 3, stride: int = 1):  # padded so that stride 1 keeps the size
+    "A convolution followed by instance norm; padded by reflection, with stride two by zeros, as in CycleGAN."
+    return nn.Sequential(nn.Conv2d(c_in, c_out, kernel, stride, kernel // 2, padding_mode='reflect' if stride == 1 else 'zeros'), InstanceNorm())
 
 # %% ../nbs/10_amse.ipynb #9a2c4019
 class AMSEResidual(nn.Module):
@@ -51,7 +51,7 @@ class AMSEResidual(nn.Module):
                  reduction: int = 16,   # of the AMSE block
                  amse: bool = True):    # False: CycleGAN's plain residual block
         super().__init__()
-        self.transform = nn.Sequential(conv_norm(channels, channels), nn.ReLU(), conv_norm(channels, channels))
+        self.transform = nn.Sequential(conv_norm(channels, channels), nn.ReLU(inplace=True), conv_norm(channels, channels))
         self.rescale = AMSE(channels, reduction) if amse else nn.Identity()
     def forward(self, x: torch.Tensor):  # x: (B, C, H, W)
-        return self.rescale(self.transform(x)) + x
+        return self.rescale(self.transform(x)).add_(x)

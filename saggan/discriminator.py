@@ -29,7 +29,7 @@ class Discriminator(nn.Module):
         for i, (a, b) in enumerate(zip(widths, widths[1:])):
             net += [sn(init_conv(a, b, 2 if i < layers else 1))]
             if norm and (i or norm == 'all'): net += [InstanceNorm()]
-            net += [nn.LeakyReLU(.2)]
+            net += [nn.LeakyReLU(.2, inplace=True)]
         self.net = nn.Sequential(*net, sn(init_conv(widths[-1], 1, 1)))
     def forward(self, x: torch.Tensor): return self.net(x)  # x: (B, C, H, W), at least 32 pixels wide for 3 layers
 

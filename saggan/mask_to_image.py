@@ -22,7 +22,7 @@ from .core import DataError, SettingsError, atomic, save_figure, sha256, write_j
 from .cyclegan import Translator
 from .discriminator import Discriminator
 from .generator import check_size, resnet
-from .losses import cycle_loss, weighted_sum
+from .losses import cycle_loss
 from .method import Method
 from .quality import in_batches
 from .sampling import ClassicTransform, UnpairedBatches
@@ -85,16 +85,16 @@ class MaskToImage(Translator):
         super().__init__(s, dict(painter=resnet(s.classes + 1, s.channels, **size)), dict(pair=Discriminator(s.classes + 1 + s.channels, s.d_width, s.d_layers, s.spectral)))
         self.register_buffer('thresholds', torch.linspace(-.5, .5, s.classes - 2))
     def paint(self, labels: torch.Tensor, nets=None): return (self.ema if nets is None else nets)['painter'](check_size(labels)).tanh()  # (B, classes + 1, H, W)
-    def views(self, b: dict): return dict(pair=((b['labels'], b['real']), (b['labels'], b['fake'])))
-    def generator_loss(self, batch: dict):
-        "The loss above; batch has 'normal', 'lesion' (B, C, H, W) and 'mask' (B, 1, H, W). Returns it and a log."
-        s, mask = self.settings, batch['mask']
+    turns = ('paint',)
+    def views(self, b: dict, to: str): return dict(pair=((b['labels'], b['real']), (b['labels'], b['fake'])))
+    def weights(self): return dict(gan=self.settings.lambda_gan, l1=self.settings.lambda_l1)
+    def way(self, batch: dict, to: str):
+        "The terms above, nothing more to log, and what was made."
+        mask = batch['mask']
         real = torch.cat([batch['normal'], batch['lesion']])
         labels = label_map(real, torch.cat([torch.zeros_like(mask), mask]), self.thresholds)
         made = dict(labels=labels, real=real, fake=self.paint(labels, self.generators))
-        terms = dict(gan=self.fool(made)['pair'], l1=cycle_loss(real, made['fake']))
-        self.now = {k: v.detach() for k, v in made.items()}
-        return weighted_sum(terms, dict(gan=s.lambda_gan, l1=s.lambda_l1)), terms
+        return dict(gan=self.fool(made, to)['pair'], l1=cycle_loss(real, made['fake'])), {}, made
 
 # %% ../nbs/35_mask_to_image.ipynb #9c2cbfb7
 def fit_mask_to_image(train,          # SliceSet of the training split

@@ -10,10 +10,10 @@ from pathlib import Path
 import numpy as np
 from .cell import cell_options
 from .core import write_json, write_png, write_text
-from .quality import finds, in_batches, judge_of
+from .quality import in_batches, judge_of
 from .sampling import ClassicTransform
 from .slices import to_csv
-from .translators import LEAST
+from .translators import LEAST, finds
 
 # %% ../nbs/37_method.ipynb #d06d008f
 def accept(synthetic,                    # SliceSet of slices that a method made

@@ -43,5 +43,4 @@ class MSGGAN(Synthesizer):
         on_real, on_fake = judge(real), judge(fake)
         loss, r1 = relativistic_hinge(on_real, on_fake), self.settings.lambda_r1
         if r1: loss = loss + r1 / 2 * gradient_at(judge, real)
-        self.step += 1
         return loss, dict(distance=(on_real.mean() - on_fake.mean()).detach())

@@ -66,6 +66,5 @@ class PGGAN(Synthesizer):
         judge = lambda slices: self.discriminators['discriminator'](slices, alpha)
         on_real, on_fake = judge(real), judge(fake)
         penalty = gradient_penalty(judge, real, fake)
-        self.step += 1
         return on_fake.mean() - on_real.mean() + s.lambda_gp * penalty + s.lambda_drift * on_real.square().mean(), dict(
             distance=(on_real.mean() - on_fake.mean()).detach(), penalty=penalty.detach(), pixels=torch.tensor(4. * 2**level))

@@ -120,7 +120,8 @@ class Synthesizer(nn.Module):
         self.generators = nn.ModuleDict(dict(generator=GrowingGenerator(s.channels, s.latent, s.width, self.levels, self.conditions)))
         self.discriminators = nn.ModuleDict(dict(discriminator=GrowingDiscriminator(s.channels + self.conditions, s.width, self.levels, self.joined)))
         self.ema = copy.deepcopy(self.generators).requires_grad_(False)
-    def forward(self, phase: str, batch: dict): return getattr(self, phase + '_loss')(batch)
+    turns = (None,)
+    def forward(self, phase: str, batch: dict, turn=None): return getattr(self, phase + '_loss')(batch)
     def get_extra_state(self): return dict(step=self.step)
     def set_extra_state(self, state): self.step = state['step']
     def noise(self, like): return torch.randn(len(like), self.settings.latent, device=like.device)

@@ -10,10 +10,10 @@ from dataclasses import dataclass
 import torch
 from torch import nn
 from .amse import InstanceNorm, conv_norm
-from .cyclegan import OTHER, Translator, frozen
+from .cyclegan import MADE, MAPS, OTHER, Translator, frozen
 from .discriminator import Discriminator, attended
 from .generator import Generator, Head, check_size, composite, init_weights
-from .losses import cycle_loss, weighted_sum
+from .losses import cycle_loss
 
 # %% ../nbs/29a_uaggan.ipynb #4cef9d7c
 class UAttentionNet(nn.Module):
@@ -79,13 +79,12 @@ class UAGGAN(Translator):
     def says(self, name: str, image, attention):
         if not self.past(self.settings.switch): return self.discriminators[name](image)
         return without_norm(self.discriminators[name], attended(image, cut(attention, self.settings.threshold)))
-    def views(self, b: dict): return dict(lesion=((b['lesion'], b['a_t']), (b['t_g'], b['a_n'])), normal=((b['normal'], b['a_n']), (b['n_g'], b['a_t'])))
-    def generator_loss(self, batch: dict):
-        "Adversarial and cycle losses; batch has 'normal' and 'lesion' (B, C, H, W). Returns the loss and a log."
-        s, n, t = self.settings, batch['normal'], batch['lesion']
-        (t_g, a_n, _), (n_g, a_t, _) = self.parts(n, 'lesion'), self.parts(t, 'normal')
-        made = dict(batch, t_g=t_g, n_g=n_g, a_n=a_n, a_t=a_t)
-        terms = dict(gan=sum(self.fool(made).values()), cycle=cycle_loss(n, self.parts(t_g, 'normal')[0]) + cycle_loss(t, self.parts(n_g, 'lesion')[0]))
-        self.now = {k: v.detach() for k, v in made.items()}
-        return weighted_sum(terms, dict(gan=s.lambda_gan, cycle=s.lambda_cycle)), terms | dict(
-            area_normal=a_n.mean().detach(), area_lesion=a_t.mean().detach(), change=(t_g - n).abs().mean().detach())
+    def views(self, b: dict, to: str): return {to: ((b[to], b.get(MAPS[to])), (b[MADE[to]], b[MAPS[OTHER[to]]]))}
+    def weights(self): return dict(gan=self.settings.lambda_gan, cycle=self.settings.lambda_cycle)
+    def way(self, b: dict, to: str):
+        "Adversarial and cycle loss of one direction, what is logged, and what was made."
+        x = b[OTHER[to]]
+        image, attention, _ = self.parts(x, to)
+        made = {MADE[to]: image, MAPS[OTHER[to]]: attention}
+        terms = dict(gan=sum(self.fool(b | made, to).values()), cycle=cycle_loss(x, self.parts(image, OTHER[to])[0]))
+        return terms, {f'area_{OTHER[to]}': attention.mean()} | (dict(change=(image - x).abs().mean()) if to == 'lesion' else {}), made
