@@ -5,13 +5,13 @@
 # %% auto #0
 __all__ = ['RandLesiond']
 
-# %% ../nbs/42a_monai_transform.ipynb #251a8ab9
+# %% ../nbs/42a_monai_transform.ipynb #5e30c33c
 import torch
 from monai.transforms import MapTransform, RandomizableTransform
 from .core import SettingsError
 from .transform import alike, as_labels, as_tensor, exchange
 
-# %% ../nbs/42a_monai_transform.ipynb #04318f93
+# %% ../nbs/42a_monai_transform.ipynb #c3957767
 class RandLesiond(RandomizableTransform, MapTransform):
     "Put a lesion into a normal slice, or take it out of a lesion slice, with probability `prob`; label and mask follow."
     def __init__(self, keys, augmenter,                       # name of the image (C, H, W), or names whose channels together are the network's, in its order; Augmenter

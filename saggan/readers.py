@@ -20,6 +20,7 @@ from .core import DataError, atomic, write_json
 MAX_VOXELS = 2**28 # of one volume
 MAX_PIXELS = 2**26 # of one picture
 MAX_EXTRA = 2**20 # bytes that may follow the voxels
+SYNTHETIC = 'SYNTHETIC: made by a network, not a patient (saggan)' # description of files that we make; a header has room for 79 characters
 
 # %% ../nbs/01_readers.ipynb #741ab4fa
 def nearest(name, # what was asked for
@@ -165,6 +166,7 @@ def read_nifti(path, # .nii or .nii.gz
     "A NIfTI file as a checked `Volume`; DataError with file, reason and remedy otherwise."
     img, data, notes = _decode(path, channel)
     affine, more = _affine(img, path)
+    if img.header['descrip'].item().startswith(SYNTHETIC[:9].encode()): notes.append('says that it is synthetic, not a patient')
     bad = ~np.isfinite(data)
     if bad.any():
         n_inf = int(np.isinf(data).sum())
@@ -218,9 +220,7 @@ def write_raw(path, # .nii or .nii.gz to write
             with gzip.GzipFile(filename='', fileobj=f, mode='wb', mtime=0) as z: z.write(raw)
     return Path(path)
 
-# %% ../nbs/01_readers.ipynb #d1404391
-SYNTHETIC = 'SYNTHETIC: made by a network, not a patient (saggan)' # the header has room for 79 characters
-
+# %% ../nbs/01_readers.ipynb #89e6cc5f
 def stamp(header, # nibabel header, changed in place
           provenance, # dict: what the file is and what it was made with
          ):
@@ -236,7 +236,7 @@ def beside(path, # .nii or .nii.gz
     path = Path(path)
     return path.with_name(path.name.removesuffix('.gz').removesuffix('.nii') + ending)
 
-# %% ../nbs/01_readers.ipynb #d936f86c
+# %% ../nbs/01_readers.ipynb #64383c5f
 def write_nifti(path, # .nii or .nii.gz to write
                 data, # (X, Y, Z); RAS when `like` is given, else in the axes of `affine`
                 like=None, # Volume that gives orientation and affine

@@ -5,7 +5,7 @@
 # %% auto #0
 __all__ = ['exchange', 'roles', 'as_tensor', 'as_labels', 'alike', 'LesionTransform']
 
-# %% ../nbs/42_transform.ipynb #1e384340
+# %% ../nbs/42_transform.ipynb #e96446a0
 import numpy as np
 import torch
 from torch.utils import _pytree as pytree
@@ -15,7 +15,7 @@ from .augmentation import enough, measured
 from .core import SettingsError
 from .quality import finds, in_batches
 
-# %% ../nbs/42_transform.ipynb #1a37a6f7
+# %% ../nbs/42_transform.ipynb #dc2742ac
 def exchange(augmenter, images, labels, masks=None,  # (B, C, H, W); (B,) of 0 and 1; (B, 1, H, W) or None
              chosen=None,                            # (B,) bool: which slices to try; None: all
              least_change: float = .1,               # on the scale of the slices, -1 to 1
@@ -35,7 +35,7 @@ def exchange(augmenter, images, labels, masks=None,  # (B, C, H, W); (B,) of 0 a
         if masks is not None: masks[rows] = ((where[kept] > .5) & (to == 'lesion')).to(masks)
     return images, labels, masks, done
 
-# %% ../nbs/42_transform.ipynb #1d491137
+# %% ../nbs/42_transform.ipynb #fc7927ab
 def roles(leaves, names):  # [(path, leaf)] from pytree; {name: role}
     "Positions of 'image', 'label' and 'mask' in a flattened sample, a dict; SettingsError when image or label is missing."
     found = {}
@@ -53,7 +53,7 @@ def roles(leaves, names):  # [(path, leaf)] from pytree; {name: role}
                                                   f'{" and ".join(map(repr, names))} (names are options), the image as a tensor or array and the label as 0 or 1')
     return found
 
-# %% ../nbs/42_transform.ipynb #09c2ed64
+# %% ../nbs/42_transform.ipynb #63a20d1e
 def as_tensor(image):  # what a sample calls its image
     "The image as a tensor of floating point numbers; SettingsError for anything else."
     t = torch.as_tensor(image).as_subclass(torch.Tensor) if torch.is_tensor(image) or isinstance(image, np.ndarray) else None
@@ -75,7 +75,7 @@ def alike(new, old):  # a tensor; what the sample held
     copy.copy_(new.reshape(old.shape))
     return tv_tensors.wrap(copy, like=old) if isinstance(old, tv_tensors.TVTensor) else copy
 
-# %% ../nbs/42_transform.ipynb #88884f71
+# %% ../nbs/42_transform.ipynb #152d0403
 class LesionTransform(v2.Transform):
     "Put a lesion into a normal slice, or take it out of a lesion slice, with probability `p`; label and mask follow. Single slices and batches."
     def __init__(self, augmenter, p: float = .5,  # Augmenter; probability that a slice is tried
