@@ -68,7 +68,7 @@ def interior(x: torch.Tensor,       # (B, C, H, W) slices
 # %% ../nbs/30_translators.ipynb #e06133c1
 class SAGGAN(Translator):
     "Semi-supervised attention-guided CycleGAN. Source: sections III-A to III-F of the paper."
-    Settings, training = SAGGANSettings, {}
+    Settings, training, interior = SAGGANSettings, {}, staticmethod(interior)
     def __init__(self, settings=None):  # SAGGANSettings
         s = settings or SAGGANSettings()
         judge = lambda channels: Discriminator(channels, s.d_width, s.d_layers, s.spectral)
@@ -81,7 +81,7 @@ class SAGGAN(Translator):
         "Translation, attention and content of slices (B, C, H, W); `nets` are the trained networks or their average."
         nets = self.generators if nets is None else nets
         attention, content = nets[f'attention_{OTHER[to]}'](x), nets[f'content_{to}'](x)
-        if to == 'lesion' and self.settings.inside: attention = attention * interior(x, self.settings.inside)
+        if to == 'lesion' and self.settings.inside: attention = attention * self.interior(x, self.settings.inside)
         return composite(attention, content, x), attention, content
     def views(self, b: dict):
         "What each discriminator compares: name -> (real, translated)."
