@@ -4,7 +4,7 @@
 
 # %% auto #0
 __all__ = ['STEP', 'intensity_range', 'normalise', 'undo', 'fit_image', 'fit_mask', 'axial_range', 'prepare_case', 'restore',
-           'restore_mask', 'export_nifti']
+           'restore_map', 'restore_mask', 'export_nifti']
 
 # %% ../nbs/01c_cases.ipynb #79e4ee24
 import os
@@ -146,27 +146,33 @@ def restore(image, # (C, S, S) or (S, S), in [-1, 1]
     return x[0] if flat else x
 
 # %% ../nbs/01c_cases.ipynb #a3d9afd9
+def restore_map(soft, # (1, S, S) or (S, S)
+                record, # of its volume
+               ):
+    "A map in the source's grid, (H, W) float32: resized back, padding cut off, its values as they were."
+    g = record['geometry']
+    h, w = (g['shape'][1], g['shape'][0]) if g['kind'] == 'nifti' else g['shape'][1:]
+    side = max(h, w)
+    m = _resized(np.reshape(soft, np.shape(soft)[-2:]), side, Image.Resampling.BILINEAR)
+    return m[(side - h)//2:(side - h)//2 + h, (side - w)//2:(side - w)//2 + w]
+
 def restore_mask(mask, # (1, S, S) or (S, S), {0, 1} or soft in [0, 1]
                  record, # of its volume
                 ):
     "A mask in the source's grid, (H, W) bool."
-    g = record['geometry']
-    h, w = (g['shape'][1], g['shape'][0]) if g['kind'] == 'nifti' else g['shape'][1:]
-    side = max(h, w)
-    m = _resized(np.reshape(mask, np.shape(mask)[-2:]), side, Image.Resampling.BILINEAR) >= .5
-    return m[(side - h)//2:(side - h)//2 + h, (side - w)//2:(side - w)//2 + w]
+    return restore_map(mask, record) >= .5
 
 # %% ../nbs/01c_cases.ipynb #20b1f201
 def export_nifti(path, # .nii.gz to write
                  planes, # (n, H, W) restored slices or masks
                  slices, # n indices in the volume (column `slice`)
                  record, # of the volume
+                 provenance=None, # dict, for synthetic slices: see `saggan.readers.stamp`
                 ):
     "Write slices into a volume with the source's geometry, 0 where there is none; returns the path."
     g, planes = record['geometry'], np.asarray(planes)
     depth = g['shape'][2] if g['kind'] == 'nifti' else g['shape'][0]
     stack = np.zeros((depth, *planes.shape[1:]), np.uint8 if planes.dtype == bool else planes.dtype)
     stack[np.asarray(slices)] = planes
-    if g['kind'] != 'nifti': return write_nifti(path, from_stack(stack))
-    like = Volume(None, np.array(g['affine']), np.array(g['source_affine']), np.array(g['turn']))
-    return write_nifti(path, from_stack(stack), like=like)
+    like = Volume(None, np.array(g['affine']), np.array(g['source_affine']), np.array(g['turn'])) if g['kind'] == 'nifti' else None
+    return write_nifti(path, from_stack(stack), like, provenance=provenance)

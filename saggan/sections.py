@@ -316,7 +316,7 @@ def origin_section(run, # folder of a study
     env = read_json(run/'environment.json') if (run/'environment.json').exists() else {}
     flatten = {k: v for k, v in env.items() if not isinstance(v, dict)} | {f'{k} {n}' if k != 'versions' else n: x for k, d in env.items() if isinstance(d, dict) for n, x in d.items()}
     def rows(d): return [[html.escape(str(k)), html.escape(', '.join(map(str, v)) if isinstance(v, list) else str(v))] for k, v in d.items() if v not in (None, '', {}, [])]
-    files = ['table.csv', 'metrics.json', 'config.yaml', 'environment.json', 'run.jsonl']
+    files = ['MODEL_CARD.md', 'DATA_CARD.md', 'table.csv', 'metrics.json', 'config.yaml', 'environment.json', 'run.jsonl']
     links = ', '.join(f'<a href="{f}">{f}</a>' for f in files if (run/f).exists())
     return section('What it was made with', [f'<p>Beside this file: {links}. Every figure above can be recomputed from <code>cells/*/classifier/*/predictions.csv</code>.</p>',
         fold('Settings', table_html(rows(config), ['', ''], 'wrap')), fold('Machine and versions', table_html(rows(flatten), ['', ''], 'wrap')) if flatten else ''], False)
