@@ -8,14 +8,14 @@ __all__ = ['Knob', 'TYPES', 'NETWORKS', 'TRAINING', 'PARTS', 'DECIDED', 'comment
            'check_knobs', 'one_line', 'row', 'commented', 'option_rows', 'gan_rows', 'setting_names']
 
 # %% ../nbs/77_knobs.ipynb #ba3b12e2
-import ast, difflib, importlib.util, io, tokenize
+import ast, importlib.util, io, tokenize
 from collections import namedtuple
-from dataclasses import asdict, fields
+from dataclasses import asdict
 from functools import cache
 import yaml
 from .cell import METHODS, SYNTHESIZER, TRANSLATOR, gan_options
 from .core import SettingsError
-from .settings import WORDS, StudySettings, cell_settings, check_names, of_type, study_settings, type_words, yaml_hint
+from .settings import WORDS, cell_settings, check_names, of_type, type_words, yaml_hint
 
 # %% ../nbs/77_knobs.ipynb #1c44be0a
 Knob = namedtuple('Knob', 'name type default meaning')  # type: 'int', 'float', 'str', 'bool', 'tuple', 'dict' or a union of them; default and meaning as written
@@ -171,8 +171,9 @@ def commented(settings, # StudySettings
              ):
     "All settings as YAML with their types and meanings; nested ones at the values that hold, as comments unless they were given."
     out, parts = [], asdict(settings)
+    from saggan.quality import JUDGES
     classifiers, segment = part_settings(settings)
-    values = dict(judge={k.name: ast.literal_eval(k.default) for k in knobs_for('judge').values()}, augment={k.name: ast.literal_eval(k.default) for k in knobs_for('augment').values()},
+    values = dict(judge={k.name: ast.literal_eval(k.default) for k in knobs_for('judge').values()} | JUDGES[settings.gan.get('preset', 'paper')], augment={k.name: ast.literal_eval(k.default) for k in knobs_for('augment').values()},
                   classify=asdict(next(iter(classifiers.values()))), segment=asdict(segment), fidelity={k.name: ast.literal_eval(k.default) for k in knobs_for('fidelity').values()})
     for name, knob in knobs_for('study').items():
         if name not in PARTS and name != 'gan': out.append(row(name, parts[name], knob)); continue
