@@ -4,8 +4,8 @@
 
 # %% auto #0
 __all__ = ['GUESS', 'study_tasks', 'stages', 'cell_tasks', 'report_tasks', 'how_many', 'Plan', 'agreed_settings', 'make_plan',
-           'cell_of', 'data_counts', 'schedule', 'plan_lines', 'kind_of', 'Clock', 'seconds_seen', 'clock_of',
-           'duration']
+           'cell_of', 'data_counts', 'split_counts', 'steps_in_all', 'schedule', 'plan_lines', 'kind_of', 'Clock',
+           'seconds_seen', 'clock_of', 'duration']
 
 # %% ../nbs/78_plan.ipynb #a539e1b0
 import os, statistics
@@ -154,7 +154,26 @@ def data_counts(plan): # Plan
     try: return dict(read_json(Path(plan.settings.data or plan.out/'data')/'settings.json')['counts'])
     except (DataError, KeyError): return {}
 
-# %% ../nbs/78_plan.ipynb #f5749b50
+# %% ../nbs/78_plan.ipynb #f21515fd
+def split_counts(settings, # StudySettings
+                 counts, # from `data_counts`
+                ):
+    "Slices that a cell can expect in its splits: dict with normal, lesion (of training), train, val, test, all."
+    n, lesion, f = counts['slices'], counts['lesion'], settings.fractions
+    share = f[0]*settings.train_share
+    made = settings.train_counts or dict(normal=round(share*(n - lesion)), lesion=round(share*lesion))
+    return dict(normal=made.get('normal', 0), lesion=made.get('lesion', 0), train=sum(made.values()), val=round(f[1]*n), test=round(f[2]*n), all=n)
+
+# %% ../nbs/78_plan.ipynb #bfa4d9fc
+def steps_in_all(made, # from `saggan.knobs.network_settings`
+                 splits=None, # from `split_counts`
+                ):
+    "Steps of a training, and of one epoch; None for what follows from slices that are not known yet. A synthesizer's larger class counts."
+    networks, t = made
+    epoch = splits and max(1, max(splits['lesion'], splits['normal'])//t.batch_size)
+    return t.n_steps or epoch and (t.n_epochs + t.n_epochs_decay)*epoch, epoch
+
+# %% ../nbs/78_plan.ipynb #91ba20bf
 def schedule(plan, # Plan
              method, # key of METHODS
              counts=None, # from `data_counts`
@@ -162,17 +181,14 @@ def schedule(plan, # Plan
     "How the networks of a method are trained, in words; '' for a method without any."
     made = network_settings(plan.settings, method)
     if not made: return ''
-    networks, t = made
-    two = not hasattr(networks, 'latent')  # a translator sees both domains in a step
-    train = {k: round(counts[k]*plan.settings.fractions[0]*plan.settings.train_share) for k in ('slices', 'lesion')} if counts else None
-    epoch = train and max(1, max(train['lesion'], train['slices'] - train['lesion'])//t.batch_size)
-    steps = t.n_steps or ((t.n_epochs + t.n_epochs_decay)*epoch if epoch else 0)
+    (networks, t), two = made, not hasattr(made[0], 'latent')  # a translator sees both domains in a step
+    steps, epoch = steps_in_all(made, split_counts(plan.settings, counts) if counts else None)
     said = f'{steps:,} steps of {t.batch_size}{f" + {t.batch_size}" if two else ""} slices' if steps else f'{t.n_epochs + t.n_epochs_decay} epochs'
     if steps: said += f', {steps*t.batch_size*(1 + two):,} shown' + (f', {steps/epoch:.1f} epochs' if epoch else '')
     if getattr(networks, 'warmup', 0): said += f'; {networks.warmup:,} steps of the attention alone before'
-    return said + ('' if two else '; one network a class')
+    return said + ('' if two or method == 'cpggan' else '; one network a class')
 
-# %% ../nbs/78_plan.ipynb #5a9123f3
+# %% ../nbs/78_plan.ipynb #dcf1c987
 def plan_lines(plan, # Plan
                retry=False, # as in `run_study`
               ):
@@ -195,12 +211,12 @@ def plan_lines(plan, # Plan
         if any(k[:2] in ('30', '32', '35') for k in todo): out.append(f'  {"":20} {schedule(plan, method, counts)}')
     return out, dict(cells=len(plan.chains), notebooks=len(plan.tasks), done=len(plan.tasks) - len(left), failed_before=len(held), to_run=[t.label for t in left if t not in held])
 
-# %% ../nbs/78_plan.ipynb #b215dade
+# %% ../nbs/78_plan.ipynb #10d0f4ee
 GUESS = {'02': 10, '30': 100, '32': 120, '35': 60, '36': 6, '40': 8, '50': 40, '52': 25, '55': 8, '60': 5, '62': 20}  # seconds; only their proportions count
 
 def kind_of(task): return task.label.rpartition(' ')[2], cell_of(task)[0]  # Task: its notebook, with the classifier, and its method
 
-# %% ../nbs/78_plan.ipynb #978fab1c
+# %% ../nbs/78_plan.ipynb #c82310ad
 @dataclass
 class Clock:
     "Share of a run that is done, and how long the rest will take."
@@ -236,7 +252,7 @@ class Clock:
         share = self.share()
         return elapsed*(1 - share)/share if share > .01 else None
 
-# %% ../nbs/78_plan.ipynb #e3f65517
+# %% ../nbs/78_plan.ipynb #ad405788
 def seconds_seen(out, # folder of a study
                 ):
     "(notebook, method) -> seconds, and -> peaks in GiB, of the notebooks that are done there; two dicts of lists."
@@ -252,7 +268,7 @@ def seconds_seen(out, # folder of a study
 
 def clock_of(plan): return Clock([t for t in plan.tasks if not t.finished()], seconds_seen(plan.out)[0])  # Plan
 
-# %% ../nbs/78_plan.ipynb #0d1deea6
+# %% ../nbs/78_plan.ipynb #3c25683b
 def duration(seconds, # or None
             ):
     "In words that nobody takes for more exact than they are."
