@@ -11,7 +11,7 @@ import contextlib, math, shutil, statistics
 from pathlib import Path
 from .knobs import network_settings, part_settings
 from .measure import judge_costs, network_costs, quiet, sampled_counts, start_cost, toy_slices
-from .plan import cell_of, data_counts, duration, kind_of, seconds_seen, split_counts, steps_in_all
+from .plan import cell_of, data_counts, duration, kind_of, seconds_seen, size_words, split_counts, steps_in_all
 
 # %% ../nbs/81a_estimate.ipynb #0ab24c9f
 def plan_counts(plan, # saggan.plan.Plan
@@ -145,8 +145,8 @@ def estimate_lines(e, # from `estimate`
     how = 'times of finished notebooks of this study' if e['seen_share'] > .99 else f'steps measured now on {e["measured_on"]}' + (
         f', and for {e["seen_share"]:.0%} times of finished notebooks' if e['seen_share'] > .01 else '')
     out = [f'estimate: about {duration(e["seconds"])} ({duration(e["low"])} to {duration(e["high"])}) for {e["notebooks"]} notebooks; from {how}',
-           f'  memory: about {e["gb"]:.1f} GB at a time, {e["gb_each"]:.1f} GB a cell' + (f'; {e["free_gb"]:.1f} GB are free' if e['free_gb'] else ''),
-           f'  disk: about {e["disk_gb"]:.2g} GB in all; {e["free_disk_gb"]:.0f} GB are free',
+           f'  memory: about {size_words(e["gb"])} at a time, {size_words(e["gb_each"])} a cell' + (f'; {size_words(e["free_gb"])} are free' if e['free_gb'] else ''),
+           f'  disk: about {size_words(e["disk_gb"])} in all; {size_words(e["free_disk_gb"])} are free',
            f'  data: {counts["slices"]:,} slices, {counts["lesion"]:,} with a lesion ({counts["how"]})']
     warn = []
     if e['free_gb'] and e['gb'] > e['free_gb']: warn.append(f'this may not fit into memory: ask for fewer --workers (now {e["gb"]/e["gb_each"]:.0f} at a time) or a smaller preset')

@@ -6,8 +6,8 @@
 __all__ = ['seconds_of', 'peak_gb', 'toy_slices', 'game_of', 'network_costs', 'judge_costs', 'sampled_counts', 'quiet',
            'start_cost']
 
-# %% ../nbs/81_measure.ipynb #b58b68a7
-import contextlib, gc, os, statistics, subprocess, sys, tempfile, time
+# %% ../nbs/81_measure.ipynb #011b2253
+import contextlib, gc, logging, os, statistics, subprocess, sys, tempfile, time, warnings
 from pathlib import Path
 import numpy as np
 from .knobs import part_settings
@@ -153,11 +153,17 @@ def sampled_counts(source, layout, patients=3, # folder, or a number for the pha
 # %% ../nbs/81_measure.ipynb #bebc1393
 @contextlib.contextmanager
 def quiet():
-    "Context without progress bars."
-    old = os.environ.get('SAGGAN_QUIET')
-    os.environ['SAGGAN_QUIET'] = '1'
-    try: yield
-    finally: os.environ.pop('SAGGAN_QUIET') if old is None else os.environ.__setitem__('SAGGAN_QUIET', old)
+    "Context without progress bars, warnings and what Fabric says of its precision."
+    old, log = os.environ.get('SAGGAN_QUIET'), logging.getLogger('lightning_fabric')
+    level, os.environ['SAGGAN_QUIET'] = log.level, '1'
+    log.setLevel(logging.ERROR)
+    try:
+        with warnings.catch_warnings():
+            warnings.simplefilter('ignore')
+            yield
+    finally:
+        log.setLevel(level)
+        os.environ.pop('SAGGAN_QUIET') if old is None else os.environ.__setitem__('SAGGAN_QUIET', old)
 
 # %% ../nbs/81_measure.ipynb #98e4a5b1
 def start_cost():

@@ -5,7 +5,7 @@
 # %% auto #0
 __all__ = ['GUESS', 'study_tasks', 'stages', 'cell_tasks', 'report_tasks', 'how_many', 'Plan', 'agreed_settings', 'make_plan',
            'cell_of', 'data_counts', 'split_counts', 'steps_in_all', 'schedule', 'plan_lines', 'kind_of', 'Clock',
-           'seconds_seen', 'clock_of', 'duration']
+           'seconds_seen', 'clock_of', 'duration', 'size_words']
 
 # %% ../nbs/78_plan.ipynb #a539e1b0
 import os, statistics
@@ -276,3 +276,6 @@ def duration(seconds, # or None
     for size, unit in ((172_800, 'days'), (5400, 'h'), (90, 'min')):
         if seconds >= size: return f'{seconds/dict(days=86_400, h=3600, min=60)[unit]:.{0 if unit == "min" else 1}f} {unit}'
     return f'{max(1, round(seconds))} s'
+def size_words(gb): # GiB
+    "Bytes in words: '7 MB', '1.2 GB'."
+    return f'{gb:.1f} GB' if gb >= .95 else f'{max(1, round(gb*1024))} MB'
