@@ -4,13 +4,13 @@
 
 # %% auto #0
 __all__ = ['COMMANDS', 'CODES', 'FAULTS', 'say_json', 'check', 'prepare', 'prepare_plan', 'instead', 'study', 'stage', 'train',
-           'augment', 'classify', 'report', 'export_volumes', 'optional', 'export', 'explore', 'info', 'parser',
-           'small_options', 'what_completer', 'version', 'explained', 'terminated', 'main']
+           'augment', 'classify', 'report', 'export_volumes', 'optional', 'export', 'volume', 'explore', 'info',
+           'parser', 'small_options', 'what_completer', 'version', 'explained', 'terminated', 'main']
 
 # %% ../nbs/82_cli.ipynb #0a51fab0
 # PYTHON_ARGCOMPLETE_OK
 import argparse, errno, os, signal, sys, textwrap, threading
-from .options import completes, data_options, names_of, offer, prepare_options, settings_of, study_options
+from .options import completes, data_options, names_of, numbers, offer, prepare_options, settings_of, span, study_options
 
 # %% ../nbs/82_cli.ipynb #fe18c002
 def say_json(values): # plain ones
@@ -19,7 +19,7 @@ def say_json(values): # plain ones
     from saggan.core import _plain
     print(json.dumps(values, indent=1, default=_plain))
 
-# %% ../nbs/82_cli.ipynb #7c0021fe
+# %% ../nbs/82_cli.ipynb #3177a45d
 def check(args):
     """Read a data set and say what is wrong with it, without keeping anything.
 
@@ -35,7 +35,7 @@ def check(args):
         print(paint(f'{len(bad)} cases cannot be used:', 'red') if bad else paint('every case can be used', 'green'), *(f' - {b}' for b in bad), sep='\n')
     return 2 if bad else 0
 
-# %% ../nbs/82_cli.ipynb #c927af9c
+# %% ../nbs/82_cli.ipynb #66e18c9b
 def prepare(args):
     """Turn files on disk into a prepared set: normalised slices, masks and a table, split by patient.
 
@@ -54,7 +54,7 @@ def prepare(args):
     print(paint(f'written to {args.out}', 'green'))
     return 0
 
-# %% ../nbs/82_cli.ipynb #71807307
+# %% ../nbs/82_cli.ipynb #05dcc3ec
 def prepare_plan(args): # parsed arguments of prepare
     "What preparing would take, from three patients; returns 0."
     from saggan.estimate import free_disk
@@ -72,7 +72,7 @@ def prepare_plan(args): # parsed arguments of prepare
                 f'  about {c["slices"]:,} slices of {size} x {size}, {c["lesion"]:,} with a lesion ({c["how"]})', sep='\n')
     return 0
 
-# %% ../nbs/82_cli.ipynb #b7ed6541
+# %% ../nbs/82_cli.ipynb #a7b1d6f7
 def instead(args, # parsed arguments
             settings, # StudySettings
             upto='', # last notebook of a cell
@@ -103,7 +103,7 @@ def instead(args, # parsed arguments
     else: print(paint(told[0], 'bold'), *told[1:], *(paint(f'warning: {w}', 'yellow') for w in warnings), sep='\n')
     return 0
 
-# %% ../nbs/82_cli.ipynb #bc1f0b95
+# %% ../nbs/82_cli.ipynb #9acc72e5
 def study(args):
     """Run the whole sequence: data, translators, synthetic slices, classifiers, table, report.
 
@@ -116,7 +116,7 @@ def study(args):
     from saggan.batch import run_study
     return int(bool(run_study(settings, args.out, retry=args.retry).failures))
 
-# %% ../nbs/82_cli.ipynb #10dd8659
+# %% ../nbs/82_cli.ipynb #582e63a7
 def stage(args, # parsed arguments
           upto, # last notebook that is run
           **more, # settings that the command decides
@@ -129,7 +129,7 @@ def stage(args, # parsed arguments
     from saggan.batch import run_study
     return int(bool(run_study(settings, args.out, upto=upto, retry=True).failures))
 
-# %% ../nbs/82_cli.ipynb #2e973022
+# %% ../nbs/82_cli.ipynb #2528ee06
 def train(args):
     """Train the networks of one cell (a method with a seed) of a study.
 
@@ -155,7 +155,7 @@ def classify(args):
     cells/METHOD-sSEED/classifier/NAME with predictions.csv. Costs minutes, and what is missing before it."""
     return stage(args, '50_classification', classifiers=(args.classifier,))
 
-# %% ../nbs/82_cli.ipynb #9522fd8f
+# %% ../nbs/82_cli.ipynb #4191e95d
 def report(args):
     """Make table and report of a study again from what its cells left.
 
@@ -164,7 +164,7 @@ def report(args):
     print(write_report(args.run, args.replicates))
     return 0
 
-# %% ../nbs/82_cli.ipynb #8a54bcf1
+# %% ../nbs/82_cli.ipynb #21580637
 def export_volumes(made, # SliceSet with the columns volume and slice
                    volumes, # dict volume -> record, of the set that the slices come from
                    out, # folder
@@ -184,7 +184,7 @@ def export_volumes(made, # SliceSet with the columns volume and slice
         paths.append(export_nifti(Path(out)/f'{stem}_mask.nii.gz', masks, where, record))
     return paths
 
-# %% ../nbs/82_cli.ipynb #3770d8e7
+# %% ../nbs/82_cli.ipynb #2deb6406
 def optional(module, # of saggan
              extra, # of the installation that brings what it needs
              what, # the user wanted to do
@@ -195,7 +195,7 @@ def optional(module, # of saggan
     try: return importlib.import_module(f'saggan.{module}')
     except ImportError as e: raise SettingsError(f'{what} needs {e.name or module}, which is not installed: pip install "saggan[{extra}]"') from e
 
-# %% ../nbs/82_cli.ipynb #e9c6f8d4
+# %% ../nbs/82_cli.ipynb #cac53fa9
 def export(args):
     """Export a cell's synthetic slices as PNG or NIfTI, or its translator's weights, also as ONNX.
 
@@ -206,7 +206,7 @@ def export(args):
     run, out = Path(args.run), Path(args.out)
     if args.format in ('weights', 'onnx'):
         if args.format == 'onnx':
-            print(optional('onnx', 'onnx', 'exporting ONNX').export_onnx(run, out))
+            print(optional('onnx', 'onnx', 'exporting ONNX').export_onnx(run, out, args.to))
             return 0
         from saggan.augmentation import find_weights
         source = find_weights(run)
@@ -225,7 +225,22 @@ def export(args):
         print(*export_volumes(made, SliceSet.open(data).volumes, out), sep='\n')
     return 0
 
-# %% ../nbs/82_cli.ipynb #d262b51f
+# %% ../nbs/82_cli.ipynb #776a64df
+def volume(args):
+    """Put a lesion into a NIfTI volume, or take one out, slice by slice.
+
+    Reads the volume (for weights of several channels one file each) and the weights of a run. Writes --out in the volume's own grid and scale,
+    so that a viewer opens it on top of the original, with its origin in the header: about as large as the volume. Costs seconds to a minute
+    on a processor. Ends with 1 when no slice was changed; nothing is written then."""
+    from saggan.augmentation import Augmenter
+    from saggan.core import paint
+    done = optional('volume', 'all', 'translating a volume').translate_volume(args.source if len(args.source) > 1 else args.source[0], Augmenter.load(args.weights, args.device), args.to, args.out,
+                                                                               mask=args.mask, slices=args.slices, axial=args.axial)
+    changed = int(done.table.translated.sum())
+    print(paint(f'{changed} of {len(done.table)} slices translated to {args.to}', 'green' if changed else 'yellow'), *done.files, sep='\n')
+    return 0 if changed else 1
+
+# %% ../nbs/82_cli.ipynb #ae6471b2
 def explore(args):
     """Open a study, a prepared set or NIfTI volumes in the browser: slices, translations, trainings, results.
 
@@ -233,7 +248,7 @@ def explore(args):
     optional('app', 'app', 'exploring in a browser').explore(args.path, args.port, not args.no_browser, args.reader_study)
     return 0
 
-# %% ../nbs/82_cli.ipynb #ba72b933
+# %% ../nbs/82_cli.ipynb #aec54e2b
 def info(args):
     """Say what this machine, a study, a cell, a set or a file of weights is, or which names there are.
 
@@ -245,8 +260,8 @@ def info(args):
     else: print(*lines, sep='\n')
     return 0
 
-# %% ../nbs/82_cli.ipynb #6f1564b6
-COMMANDS = (check, prepare, study, train, augment, classify, report, export, explore, info)
+# %% ../nbs/82_cli.ipynb #a717480f
+COMMANDS = (check, prepare, study, train, augment, classify, report, export, volume, explore, info)
 CODES = """exit codes:
   0         done, or found done
   1         a stage failed, or the disk is full; the same command goes on from there
@@ -256,7 +271,7 @@ CODES = """exit codes:
 saggan COMMAND --help says what a command reads, writes and costs; saggan info completion how to complete its options by Tab.
 SAGGAN_DEBUG=1 shows tracebacks, SAGGAN_QUIET=1 hides progress; NO_COLOR=1 and FORCE_COLOR=1 are obeyed."""
 
-# %% ../nbs/82_cli.ipynb #c5aebf17
+# %% ../nbs/82_cli.ipynb #0532662c
 def parser():
     "The argparse parser of the command `saggan`."
     raw = argparse.RawDescriptionHelpFormatter
@@ -285,7 +300,7 @@ def parser():
     small_options(out)
     return p
 
-# %% ../nbs/82_cli.ipynb #c7fbe45b
+# %% ../nbs/82_cli.ipynb #18b26f99
 def small_options(out): # dict command -> its parser
     "Options of the commands that have few."
     out['report'].add_argument('run', help='folder of a study')
@@ -293,6 +308,15 @@ def small_options(out): # dict command -> its parser
     out['export'].add_argument('run', help='folder of a cell')
     out['export'].add_argument('--out', required=True, metavar='PATH', help='folder to write to; for onnx a file or a folder')
     out['export'].add_argument('--format', default='png', choices=['png', 'nifti', 'weights', 'onnx'])
+    out['export'].add_argument('--to', default='lesion', choices=['lesion', 'normal'], help='direction of the ONNX graph (default: lesion)')
+    out['volume'].add_argument('source', nargs='+', help='NIfTI file; for weights of several channels one file each, in their order')
+    out['volume'].add_argument('--weights', required=True, help='a run, a cell or a .safetensors file')
+    out['volume'].add_argument('--to', default='lesion', choices=['lesion', 'normal'], help='what to make of it (default: lesion)')
+    out['volume'].add_argument('--out', required=True, help='folder, or a .nii.gz file for one channel')
+    out['volume'].add_argument('--mask', help="the patient's segmentation, where there is one: lesions go into slices without one, and are taken out of slices with one")
+    out['volume'].add_argument('--slices', type=numbers, help='such as 60-70 (default: those that the training set would have)')
+    out['volume'].add_argument('--axial', type=span, metavar='A,B', help="first and last of 155 slices, or 'all' (default: as the training set)")
+    out['volume'].add_argument('--device', default='auto', choices=('auto', 'cpu', 'cuda'))
     out['explore'].add_argument('path', nargs='?', default='.', help='a study, a prepared set, or a folder with NIfTI cases (default: here)')
     out['explore'].add_argument('--port', type=int, default=8866, help='of the page on this machine (default: 8866)')
     out['explore'].add_argument('--no-browser', action='store_true', help='print the address and open nothing')
@@ -310,7 +334,7 @@ def version():
     from saggan import __version__
     return f'saggan {__version__}'
 
-# %% ../nbs/82_cli.ipynb #4e31a3b4
+# %% ../nbs/82_cli.ipynb #279d2e05
 FAULTS = {errno.ENOSPC: (1, 'the disk is full. Free some room, and give the same command again: it goes on from here'), errno.EDQUOT: (1, 'your quota on this disk is used up. Free some room, and give the same command again'),
           errno.EACCES: (2, 'this may not be read or written by you'), errno.EPERM: (2, 'this may not be read or written by you'), errno.EROFS: (2, 'this file system is read-only: choose another folder')}
 
@@ -321,7 +345,7 @@ def explained(e, # an exception
     if isinstance(e, (SagganError, argparse.ArgumentTypeError)): return 2, str(e)
     if isinstance(e, OSError) and e.errno in FAULTS: return FAULTS[e.errno][0], f'{e.filename or "writing"}: {FAULTS[e.errno][1]}.'
 
-# %% ../nbs/82_cli.ipynb #855fd3d6
+# %% ../nbs/82_cli.ipynb #7b63ccf2
 def terminated(number, frame): raise SystemExit(143)  # SIGTERM, where a command has no handler of its own
 
 def main(argv=None, # arguments; None: those of the command line
