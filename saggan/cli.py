@@ -96,8 +96,8 @@ def instead(args, # parsed arguments
     plan = make_plan(settings, args.out, upto=upto)
     lines, counted = plan_lines(plan, retry)
     if not args.json: print(*lines, sep='\n', flush=True)
-    costs = measure(plan, (lambda line: None) if args.json else lambda line: print(line, flush=True))
-    e = estimate(plan, costs)
+    if all(t.finished() for t in plan.tasks): costs, e = dict(counts={}), dict(seconds=0., notebooks=0)
+    else: e = estimate(plan, costs := measure(plan, (lambda line: None) if args.json else lambda line: print(line, flush=True)))
     told, warnings = estimate_lines(e, costs['counts'])
     if args.json: say_json(counted | dict(estimate=e, data=costs['counts'], warnings=warnings))
     else: print(paint(told[0], 'bold'), *told[1:], *(paint(f'warning: {w}', 'yellow') for w in warnings), sep='\n')
@@ -234,8 +234,9 @@ def volume(args):
     on a processor. Ends with 1 when no slice was changed; nothing is written then."""
     from saggan.augmentation import Augmenter
     from saggan.core import paint
-    done = optional('volume', 'all', 'translating a volume').translate_volume(args.source if len(args.source) > 1 else args.source[0], Augmenter.load(args.weights, args.device), args.to, args.out,
-                                                                               mask=args.mask, slices=args.slices, axial=args.axial)
+    from saggan.volume import translate_volume
+    source = args.source if len(args.source) > 1 else args.source[0]
+    done = translate_volume(source, Augmenter.load(args.weights, args.device), args.to, args.out, mask=args.mask, slices=args.slices, axial=args.axial)
     changed = int(done.table.translated.sum())
     print(paint(f'{changed} of {len(done.table)} slices translated to {args.to}', 'green' if changed else 'yellow'), *done.files, sep='\n')
     return 0 if changed else 1

@@ -149,7 +149,7 @@ def study_info(folder): # of a study
     ends = [r for r in read_jsonl(folder/'run.jsonl') if r.get('event') in ('failed', 'end', 'start')]
     data = {}
     with contextlib.suppress(SagganError): data = {k: v for k, v in set_info(s.data or folder/'data').items() if k in ('slices', 'lesion', 'patients', 'prevalence', 'shape', 'hash')}
-    failures = [r for r in ends if r['event'] == 'failed']
+    failures = [r for r in ends if r['event'] == 'failed' and ' left out: ' not in r['error']]
     peaks = [c['peak_gb'] for c in cells if c['peak_gb']]
     return dict(kind='study', name=s.name, track=s.track, preset=s.preset, source=s.data or s.source, running=alive, settings_that_differ=differing(s), data=data,
                 states={k: sum(c['state'] == k for c in cells) for k in ('done', 'failed', 'running', 'part', 'not begun')}, cells=cells, last_error=failures[-1]['error'] if failures and any(c['error'] for c in cells) else '',
