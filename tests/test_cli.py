@@ -286,9 +286,13 @@ def test_colour_only_where_it_is_wanted(tmp_path, monkeypatch, capsys):
 
 @pytest.mark.skipif(os.name != 'posix', reason='needs a pseudo-terminal')
 def test_a_terminal_gets_a_bar_and_colour(tmp_path, toys):
+    import fcntl
     import pty
+    import struct
+    import termios
     import threading
     master, slave = pty.openpty()
+    fcntl.ioctl(slave, termios.TIOCSWINSZ, struct.pack('HHHH', 30, 120, 0, 0))
     run = 'import sys, saggan.batch; saggan.batch.notebooks_folder = lambda: sys.argv[-1]; from saggan.cli import main; sys.exit(main(sys.argv[1:-1]))'
     env = {k: v for k, v in os.environ.items() if k not in ('NO_COLOR', 'FORCE_COLOR', 'SAGGAN_QUIET')} | dict(TERM='xterm')
     p = subprocess.Popen([sys.executable, '-c', run, 'study', '--methods', 'none', '--seeds', '0', '--extras', '', '--out', str(tmp_path/'run'), str(toys)], stdin=slave, stdout=slave, stderr=slave, env=env)
