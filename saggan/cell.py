@@ -8,9 +8,7 @@ __all__ = ['TRANSLATOR', 'SYNTHESIZER', 'METHODS', 'GROUPS', 'cell_options', 'ga
 
 # %% ../nbs/06_cell.ipynb #1fb368c0
 from pathlib import Path
-import numpy as np
 from .core import DataError, SettingsError, read_yaml
-from .slices import SliceSet, assert_disjoint
 
 # %% ../nbs/06_cell.ipynb #dccc6bb0
 TRANSLATOR = ('30_translators', '36_quality', '40_augmentation')
@@ -59,6 +57,7 @@ def training_part(train,         # SliceSet of the training split
                   counts=None,   # slices of each class, such as dict(lesion=70, normal=730)
                   seed=0):       # of the draw
     "The part of a training split that a track uses, a SliceSet. Raises DataError when there are fewer slices than asked for."
+    import numpy as np
     rng, index = np.random.default_rng([seed, 70]), np.arange(len(train))
     if share < 1:
         kept = rng.permutation(train.patients)[:max(1, round(share * len(train.patients)))]
@@ -76,6 +75,7 @@ def training_part(train,         # SliceSet of the training split
 def cell_splits(run,          # folder of a cell
                 options=None): # from `cell_options`
     "SliceSets of train, val and test as the cell's seed and track draw them. Raises DataError when a patient is in two."
+    from saggan.slices import SliceSet, assert_disjoint
     run, o = Path(run), options or cell_options(run)
     data = SliceSet.open(o.get('data') or run.parent.parent/'data').split(tuple(o.get('fractions') or (.7, .1, .2)), o['seed'])
     train, val, test = (data.of(s) for s in ('train', 'val', 'test'))

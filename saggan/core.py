@@ -5,13 +5,12 @@
 # %% auto #0
 __all__ = ['SagganError', 'DataError', 'SettingsError', 'atomic', 'one_at_a_time', 'write_text', 'write_json', 'read_json',
            'write_yaml', 'read_yaml', 'append_jsonl', 'read_jsonl', 'write_array', 'write_png', 'save_figure', 'sha256',
-           'progress', 'seed_all', 'environment']
+           'is_terminal', 'paint', 'progress', 'seed_all', 'environment']
 
 # %% ../nbs/00_core.ipynb #55c625e4
 import contextlib, hashlib, io, json, os, platform, random, subprocess, sys, tempfile
 from pathlib import Path
 import yaml
-from tqdm.auto import tqdm
 
 # %% ../nbs/00_core.ipynb #50e74937
 class SagganError(Exception):
@@ -195,6 +194,30 @@ def sha256(what, # path, bytes, str (a path) or NumPy array
             while block := f.read(chunk): h.update(block)
     return h.hexdigest()
 
+# %% ../nbs/00_core.ipynb #fbc068cc
+def is_terminal(stream=None): # such as sys.stderr; None: stdout
+    "Is somebody looking at it, on a terminal that can do more than print?"
+    stream = sys.stdout if stream is None else stream
+    return bool(stream is not None and hasattr(stream, 'isatty') and stream.isatty()) and os.environ.get('TERM') != 'dumb'
+
+# %% ../nbs/00_core.ipynb #b4234c22
+def paint(text, # one line or more
+          colour, # 'red', 'yellow', 'green' or 'bold'
+          stream=None, # where it will be printed; None: stdout
+         ):
+    "The text in a colour where the stream shows one, else as it is."
+    e = os.environ
+    on = not e.get('NO_COLOR') and (e.get('FORCE_COLOR', '0') not in ('', '0') or is_terminal(stream))
+    return f'\033[{dict(red=31, yellow=33, green=32, bold=1)[colour]}m{text}\033[0m' if on else str(text)
+
+# %% ../nbs/00_core.ipynb #4af2ccd2
+class _Lines:
+    "What a bar writes, as lines of a log."
+    encoding = 'utf-8'
+    def write(self, text):
+        if sys.stderr is not None and (text := text.strip('\r\n ')): sys.stderr.write(text + '\n')
+    def flush(self): sys.stderr is None or sys.stderr.flush()
+
 # %% ../nbs/00_core.ipynb #dc2f50c6
 def progress(iterable=None, # what to iterate over; None for a bar that is updated by hand
              total=None, # number of items, where the iterable does not know
@@ -202,9 +225,12 @@ def progress(iterable=None, # what to iterate over; None for a bar that is updat
              **kw, # passed on to tqdm
             ):
     "A tqdm bar with this project's manners: sparse when stderr is not a terminal, silent under SAGGAN_QUIET=1."
-    live = sys.stderr is not None and sys.stderr.isatty() or 'ipykernel' in sys.modules
-    kw = dict(mininterval=.2 if live else 10, dynamic_ncols=live, disable=os.environ.get('SAGGAN_QUIET') == '1') | kw
-    return tqdm(iterable, total=total, desc=desc, **kw)
+    from tqdm.auto import tqdm
+    known = total is not None or hasattr(iterable, '__len__')
+    lines = '{desc}: {n_fmt}' + (' of {total_fmt}' if known else '') + ', {rate_fmt}' + (', about {remaining} left' if known else '') + '{postfix}'
+    if 'ipykernel' in sys.modules or is_terminal(sys.stderr): how = dict(mininterval=.2, dynamic_ncols=True)
+    else: how = dict(mininterval=10, delay=10, file=_Lines(), bar_format=lines)
+    return tqdm(iterable, total=total, desc=desc, **how | dict(disable=os.environ.get('SAGGAN_QUIET') == '1') | kw)
 
 # %% ../nbs/00_core.ipynb #6e7c9da4
 def seed_all(seed, # any non-negative integer

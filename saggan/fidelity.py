@@ -4,9 +4,10 @@
 
 # %% auto #0
 __all__ = ['Features', 'InceptionFeatures', 'distances', 'locality', 'nearest', 'memorisation', 'hidden', 'plot_hidden',
-           'plot_neighbours', 'fidelity_cell', 'translator_of']
+           'plot_neighbours', 'FidelitySettings', 'fidelity_cell', 'translator_of']
 
 # %% ../nbs/55_fidelity.ipynb #67e71301
+from dataclasses import dataclass
 from pathlib import Path
 import numpy as np
 import torch
@@ -17,6 +18,7 @@ from .cell import cell_options, cell_splits
 from .core import DataError, SettingsError, save_figure, write_json, write_text
 from .quality import changes, in_batches, judge_of, moved, overlap
 from .slices import SliceSet, to_csv
+from .training import from_options
 from .translators import load_translator
 
 # %% ../nbs/55_fidelity.ipynb #102435f9
@@ -163,23 +165,28 @@ def plot_neighbours(synthetic, train, table, columns: int = 8):  # SliceSets; fr
     fig.subplots_adjust(0, 0, 1, .95, .03, .12)
     return fig
 
+# %% ../nbs/55_fidelity.ipynb #02d823dd
+@dataclass
+class FidelitySettings:
+    "What a cell's fidelity is measured with."
+    inception: str = ''  # local file with the weights of torchvision's inception_v3; empty: the judge's features
+    subsets: int = 50    # draws of KID
+
 # %% ../nbs/55_fidelity.ipynb #7ee0d330
 def fidelity_cell(run):  # folder of a cell
     "Measure a cell; writes fidelity/ and returns the figures, or None for a row that makes no slices."
     run, o = Path(run), cell_options(run)
-    (train, val, _), options, out = cell_splits(run, o), dict(o.get('fidelity') or {}), {}
+    (train, val, _), options, out = cell_splits(run, o), from_options(FidelitySettings, dict(o.get('fidelity') or {})), {}
     model = translator_of(run)
     made = SliceSet.open(run/'synthetic') if (run/'synthetic'/'settings.json').exists() else None
     if model is None and made is None: return None
-    unknown = set(options) - {'inception', 'subsets'}
-    if unknown: raise SettingsError(f'fidelity has no option {sorted(unknown)[0]!r}; there are: inception, subsets')
     device = 'cuda' if o.get('device') != 'cpu' and torch.cuda.is_available() else 'cpu'
-    features = (InceptionFeatures(options['inception']) if options.get('inception') else Features(judge_of(run, train))).to(device).eval()
+    features = (InceptionFeatures(options.inception) if options.inception else Features(judge_of(run, train))).to(device).eval()
     if made is not None:
         for label, name in enumerate(('normal', 'lesion')):
             (s, t, v) = ((x.of(label=label).tensors()[0] if (x.table.label == label).any() else torch.empty(0)) for x in (made, train, val))
-            out |= {f'{k}_{name}': d for k, d in distances(features, s, v, options.get('subsets', 50)).items()} | {f'n_{name}': len(s)}
-            out |= {f'{k}_{name}_real': d for k, d in distances(features, t, v, options.get('subsets', 50)).items() if k == 'kid'}
+            out |= {f'{k}_{name}': d for k, d in distances(features, s, v, options.subsets).items()} | {f'n_{name}': len(s)}
+            out |= {f'{k}_{name}_real': d for k, d in distances(features, t, v, options.subsets).items() if k == 'kid'}
         figures, table = memorisation(features, made, train, val)
         out |= figures
         write_text(run/'fidelity'/'neighbours.csv', to_csv(table))

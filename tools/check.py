@@ -2,6 +2,7 @@
 
 Nothing in the checkout is changed: export and clean run on a copy. Prints the seconds of each part; the last line counts."""
 import filecmp
+import json
 import os
 import shutil
 import subprocess
@@ -72,11 +73,16 @@ def pytest():
 
 
 def smoke():
-    "The whole sequence through papermill, at the smallest size."
+    "The whole sequence through papermill, at the smallest size, and whether its estimate came true."
     with tempfile.TemporaryDirectory() as tmp:
         out = Path(tmp)/'smoke'
+        told, plan = sh(BIN/'saggan', 'study', '--preset', 'smoke', '--out', out, '--dry-run', '--json', limit=SMOKE_LIMIT)
+        t = time.time()
         ok, text = sh(BIN/'saggan', 'study', '--preset', 'smoke', '--out', out, limit=SMOKE_LIMIT)
+        took = time.time() - t
         yield 'smoke study', ok and (out/'report.html').exists() and (out/'table.csv').exists(), text
+        expected = json.loads(plan[plan.index('{'):])['estimate']['seconds'] if told else 0
+        yield f'its estimate was {expected:.0f} s, it took {took:.0f} s', told and took/3 < expected < took*3, plan
         t = time.time()
         ok, text = sh(BIN/'saggan', 'study', '--preset', 'smoke', '--out', out, limit=SMOKE_LIMIT)
         yield f'smoke study again finds all of it done ({time.time()-t:.0f} s)', ok and 'nothing left to run' in text, text
