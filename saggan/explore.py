@@ -6,7 +6,7 @@
 __all__ = ['KINDS', 'PRESETS', 'Stack', 'Shelf', 'set_shelf', 'raw_cases', 'read_raw', 'raw_shelf', 'shelf_of', 'Picker', 'strip',
            'attention_of', 'Browser']
 
-# %% ../nbs/70_explore.ipynb #4edf43b0
+# %% ../nbs/70_explore.ipynb #79872400
 from dataclasses import dataclass, replace
 from functools import lru_cache
 from pathlib import Path
@@ -15,7 +15,7 @@ from PIL import Image as Picture
 from .cases import fit_image, intensity_range, normalise
 from .core import DataError
 from .layouts import Case, find_brats, find_image_mask, load_case, to_stack, walk
-from .panels import MASK, Panel, control, escaped, frame, painted, png
+from .panels import MASK, Panel, control, escaped, frame, line, painted, png
 from .readers import check_same_grid, read_labels, read_nifti
 from .slices import SliceSet
 
@@ -108,7 +108,7 @@ def shelf_of(source, # SliceSet, folder of a prepared set, of a run, or of raw c
         if (folder/'settings.json').exists(): return set_shelf(SliceSet.open(folder))
     return raw_shelf(Path(source))
 
-# %% ../nbs/70_explore.ipynb #c8184cc6
+# %% ../nbs/70_explore.ipynb #9b176acb
 KINDS = {'all': None, 'with lesion': 1, 'normal': 0}
 
 class Picker:
@@ -122,7 +122,8 @@ class Picker:
         self.back, self.on = (w.Button(icon=f'chevron-{d}', tooltip=f'{t} slice', layout=dict(width='34px', flex='0 0 auto')) for d, t in (('left', 'previous'), ('right', 'next')))
         self.back.on_click(lambda _: self.step(-1))
         self.on.on_click(lambda _: self.step(1))
-        self.controls = [*([self.kind] if kinds else []), self.patient, w.HBox([self.slice, self.back, self.on], layout=dict(width='100%'))]
+        self.controls = [*([self.kind] if kinds else []), self.patient, w.HBox([self.slice, self.back, self.on], layout=dict(width='auto'))]
+        self.slice.layout.flex = '1 1 auto'
     def step(self, by):
         "Go to the slice that is `by` places further, if there is one."
         self.slice.value = min(max(self.slice.value + by, 0), self.slice.max)
@@ -176,37 +177,38 @@ def attention_of(augmenter, # Augmenter
     a = np.asarray(Picture.fromarray(a).resize((side, side), Picture.Resampling.BILINEAR))
     return a[(side - h)//2:(side - h)//2 + h, (side - wide)//2:(side - wide)//2 + wide]
 
-# %% ../nbs/70_explore.ipynb #17a1fd6d
+# %% ../nbs/70_explore.ipynb #27497d33
 PRESETS = {'whole range': (0, 1), 'tissue': (.05, .75), 'bright': (.4, 1), 'dark': (0, .4)}  # shares of the scale between black and white
 
 class Browser(Panel):
     "Patients, slices, modalities, window, mask and attention of a prepared set, a run or a folder of raw scans."
     def __init__(self, source, augmenter=None, image_size=None, size=448): # see `shelf_of`; Augmenter; see `attention_of`; pixels of the picture
-        self.pick, self.augmenter, self.image_size, self.size, self.maps = Picker(shelf_of(source)), augmenter, image_size, size, {}
-        self.modality = control(w.ToggleButtons, 'modality', options=['-'])
+        self.pick, self.augmenter, self.image_size, self.size, self.maps, self.shares = Picker(shelf_of(source)), augmenter, image_size, size, {}, (0, 1)
+        self.modality = w.ToggleButtons(options=['-'])
         self.preset = control(w.Dropdown, 'window', options=[*PRESETS, 'by hand'])
         self.centre, self.width = (control(w.FloatSlider, n, v, min=0, max=1, step=.01) for n, v in (('centre', .5), ('width', 1)))
         self.mask = w.ToggleButton(True, description='mask', tooltip='outline of the lesion as annotated', layout=dict(width='104px'))
         self.attention = w.ToggleButton(False, description='attention', tooltip='where the network looks', layout=dict(width='104px'), disabled=augmenter is None)
         self.note, (column, self.title, self.image) = w.HTML(), frame('', size)
         self.strip = w.Image(format='png', layout=dict(width=f'{size}px', height='26px', margin='2px 0 0'))
-        overlay = w.HBox([w.Label('overlay', layout=dict(width='80px')), self.mask, self.attention])
-        left = w.VBox([*self.pick.controls, self.modality, self.preset, self.centre, self.width, overlay, self.note], layout=dict(width='360px', margin='0 24px 0 0'))
+        overlay, modality = line('overlay', self.mask, self.attention), line('modality', self.modality)
+        left = w.VBox([*self.pick.controls, modality, self.preset, self.centre, self.width, overlay, self.note], layout=dict(width='360px', margin='0 24px 0 0'))
         column.children += (self.strip,)
         super().__init__(w.HBox([left, column], layout=dict(flex_flow='row wrap')))
         self.on(self.opened, self.pick.patient, self.pick.kind)
         self.on(self.preset_chosen, self.preset, self.modality)
-        self.on(lambda: setattr(self.preset, 'value', 'by hand'), self.centre, self.width)
+        self.on(self.by_hand, self.centre, self.width)
         self.on(None, self.pick.slice, self.mask, self.attention)
         with self.quiet(): self.attempt(self.opened)
         self.refresh()
     def opened(self): _opened(self)
     def preset_chosen(self): _preset_chosen(self)
+    def by_hand(self): _by_hand(self)
     def overlays(self, d): return _overlays(self, d)
     def draw(self): _draw(self)
     def static(self, columns=6): return _static(self, columns)
 
-# %% ../nbs/70_explore.ipynb #eaa64813
+# %% ../nbs/70_explore.ipynb #296fc39a
 def _opened(self):
     "Browser: another patient. Its modalities, keeping the one that was shown where it has that too, and its scale."
     self.pick.open()
@@ -224,11 +226,17 @@ def _preset_chosen(self):
         slider.min, slider.max = min(slider.min, bottom), max(slider.max, top)
         slider.min, slider.max, slider.step = bottom, top, full/100
         slider.readout_format = '.0f' if full > 20 else '.2f'
-    if self.preset.value not in PRESETS: self.preset.value = next(iter(PRESETS))
-    a, b = PRESETS[self.preset.value]
+    a, b = self.shares = PRESETS.get(self.preset.value, self.shares)
     self.centre.value, self.width.value = lo + (a + b)/2*full, (b - a)*full
 
-# %% ../nbs/70_explore.ipynb #fb4ba6a7
+def _by_hand(self):
+    "Browser: a window set with the sliders; kept, as shares of the scale, for other modalities and patients."
+    self.preset.value, s, c = 'by hand', self.pick.stack, self.modality.index
+    if s is None: return
+    full, half = s.hi[c] - s.lo[c], self.width.value/2
+    self.shares = tuple((v - s.lo[c])/full for v in (self.centre.value - half, self.centre.value + half))
+
+# %% ../nbs/70_explore.ipynb #7becc684
 def _overlays(self, d):
     "Browser: mask and attention of a slice, as the buttons say."
     s, key = self.pick.stack, (self.pick.patient.value, d, self.modality.index)
@@ -242,7 +250,7 @@ def _draw(self):
     "Browser: the slice, its name, the strip and what is known."
     if self.pick.stack is None:
         self.image.value = self.strip.value = png(np.zeros((8, 8), np.uint8))
-        self.title.value = self.note.value = ''
+        self.title.value, self.note.value = '<div class=saggan-name>&nbsp;</div>', ''
         self.pick.open()
     s, d = self.pick.stack, self.pick.at
     mask, attention = self.overlays(d)

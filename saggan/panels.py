@@ -4,7 +4,7 @@
 
 # %% auto #0
 __all__ = ['HEAT', 'MASK', 'CSS', 'windowed', 'enlarged', 'outline', 'painted', 'heat', 'signed', 'png', 'Panel', 'escaped',
-           'control', 'frame']
+           'control', 'line', 'frame']
 
 # %% ../nbs/69_panels.ipynb #a7ab8274
 import html, io
@@ -88,8 +88,8 @@ def png(rgb, # (h, w) or (h, w, 3) uint8
     Picture.fromarray(rgb).save(f, format='png', compress_level=1)
     return f.getvalue()
 
-# %% ../nbs/69_panels.ipynb #8911d8a3
-CSS = '''<style>.saggan {padding:4px 2px 8px} .saggan .widget-label {text-align:left} .saggan .widget-toggle-buttons .widget-toggle-button {width:auto;min-width:58px}
+# %% ../nbs/69_panels.ipynb #31bc712e
+CSS = '''<style>.saggan {padding:4px 2px 8px} .saggan .widget-label {text-align:left} .saggan .widget-toggle-buttons .widget-toggle-button {width:auto;min-width:60px}
 .saggan img {background:#000;border-radius:3px} .saggan .saggan-name {font-size:12px;line-height:16px;opacity:.75;margin:2px 0}
 .saggan .saggan-note {font-size:13px;line-height:19px} .saggan .saggan-note td {padding:0 14px 0 0;line-height:20px;white-space:nowrap}
 .saggan .saggan-wrong {color:#b3402a;font-size:13px;line-height:18px;max-width:900px;white-space:normal} .saggan button:focus-visible {outline:2px solid #2f7ed8;outline-offset:1px}
@@ -133,24 +133,30 @@ def escaped(text): # anything
     "Text that is shown as it is inside HTML."
     return html.escape(str(text)).replace('\n', '<br>')
 
-# %% ../nbs/69_panels.ipynb #5821e347
+# %% ../nbs/69_panels.ipynb #a10852b7
 def control(kind, # an ipywidgets class
             name, # printed on the left of it
             value=None, # at the start
-            width='100%', # of the whole
+            width='auto', # 'auto': as wide as the column
             **options, # of the class
            ):
     "A labelled control; labels of all controls are equally wide, so that columns line up."
     given = options if value is None else options | dict(value=value)
-    return kind(description=name, style=dict(description_width='76px') if kind is not w.ToggleButtons else dict(description_width='76px', button_width='auto'),
-                layout=dict(width=width, max_width='100%'), **given)
+    return kind(description=name, style=dict(description_width='76px'), layout=dict(width=width), **given)
 
-# %% ../nbs/69_panels.ipynb #afd7c90f
+# %% ../nbs/69_panels.ipynb #689bd277
+def line(name, # printed on the left
+         *controls, # beside each other
+        ):
+    "Controls without labels of their own on a labelled line."
+    return w.HBox([w.Label(name, layout=dict(width='80px', flex='0 0 auto')), *controls], layout=dict(flex_flow='row wrap'))
+
+# %% ../nbs/69_panels.ipynb #27474444
 def frame(name, # printed above it
           size, # side, pixels
           height=None, # pixels, where it is no square
          ):
     "A column with a name and an image of fixed size, so that nothing moves while pictures change: (column, name, image)."
-    title = w.HTML(f'<div class=saggan-name>{escaped(name)}</div>')
+    title = w.HTML(f'<div class=saggan-name>{escaped(name) or "&nbsp;"}</div>')
     image = w.Image(format='png', layout=dict(width=f'{size}px', height=f'{height or size}px', object_fit='contain', margin='0'))
     return w.VBox([title, image], layout=dict(margin='0 8px 8px 0', width=f'{size}px', overflow='visible')), title, image

@@ -168,3 +168,12 @@ def shot(page, tmp_path):
     folder = Path(os.environ.get('SAGGAN_SCREENSHOTS') or tmp_path)
     folder.mkdir(parents=True, exist_ok=True)
     return lambda name, where=None: (where or page).screenshot(path=folder/f'{name}.png')
+
+
+@pytest.fixture(scope='session')
+def phantom(tmp_path_factory):
+    "A small prepared set of two modalities; its raw volumes lie in `set.phantom` beside it."
+    from saggan.data import prepare
+    folder = tmp_path_factory.mktemp('phantom')/'set'
+    prepare(4, 'phantom', folder, image_size=96, modalities=('t1ce', 'flair'))
+    return folder
