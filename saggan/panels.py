@@ -144,12 +144,12 @@ def control(kind, # an ipywidgets class
     given = options if value is None else options | dict(value=value)
     return kind(description=name, style=dict(description_width='76px'), layout=dict(width=width), **given)
 
-# %% ../nbs/69_panels.ipynb #689bd277
+# %% ../nbs/69_panels.ipynb #9d9c9cdf
 def line(name, # printed on the left
          *controls, # beside each other
         ):
     "Controls without labels of their own on a labelled line."
-    return w.HBox([w.Label(name, layout=dict(width='80px', flex='0 0 auto')), *controls], layout=dict(flex_flow='row wrap'))
+    return w.HBox([w.Label(name, layout=dict(width='80px', flex='0 0 auto')), *controls], layout=dict(flex_flow='row wrap', align_items='center'))
 
 # %% ../nbs/69_panels.ipynb #27474444
 def frame(name, # printed above it

@@ -78,12 +78,12 @@ def translates(path, # .safetensors file
         with safe_open(path, 'pt') as f: return (f.metadata() or {}).get('saggan') == 'translator'
     except (OSError, SafetensorError): return False
 
-# %% ../nbs/71_translate.ipynb #3bd1bfee
+# %% ../nbs/71_translate.ipynb #00d23f14
 DIRECTIONS = {'add a lesion': ('lesion', 'normal'), 'remove it': ('normal', 'with lesion')}  # name -> target, kind of slices
 
 class TranslatorPanel(Panel):
     "Slices translated by trained networks: what each part of Eq. 4 gives, blended and moved by hand, kept as PNG when asked."
-    def __init__(self, source, models, out=None, size=216): # see `shelf_of`; see `find_models`, or dict of name -> Augmenter; folder for what is kept; pixels of a picture
+    def __init__(self, source, models, out=None, size=200): # see `shelf_of`; see `find_models`, or dict of name -> Augmenter; folder for what is kept; pixels of a picture
         self.models = dict(models) if isinstance(models, dict) else {k: str(f) for k, f in find_models(models).items()}
         self.pick, self.out, self.size, self.ready = Picker(shelf_of(source), kinds=False), out and Path(out), size, lru_cache(64)(self.run)
         self.model, self.direction = control(w.Dropdown, 'model', options=list(self.models)), w.ToggleButtons(options=list(DIRECTIONS))
@@ -98,7 +98,7 @@ class TranslatorPanel(Panel):
         frames = {n: frame(n, size) for n in ('source', 'attention', 'content', 'translation', 'difference')}
         self.images, self.note, self.kept = {n: f[2] for n, f in frames.items()}, w.HTML(layout=dict(width=f'{size}px', margin='18px 0 0')), w.HTML()
         left = w.VBox([self.model, line('direction', self.direction), *self.pick.controls, self.blend, line('move', self.along), self.dx, self.dy, self.scale,
-                       line('', self.reset, self.keep), self.kept], layout=dict(width='300px', margin='0 20px 0 0', flex='0 0 auto'))
+                       line('', self.reset, self.keep), self.kept], layout=dict(width='272px', margin='0 16px 0 0', flex='0 0 auto'))
         super().__init__(w.HBox([left, w.HBox([*(f[0] for f in frames.values()), self.note], layout=dict(flex_flow='row wrap', width=f'{3*size + 28}px'))], layout=dict(flex_flow='row wrap')))
         self.on(self.opened, self.pick.patient, self.direction)
         self.on(self.back_quietly, self.pick.slice, self.model)
