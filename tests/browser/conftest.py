@@ -103,8 +103,7 @@ class Lab(Server):
         return page
     def restart(self, page):
         "A new kernel, and all cells again: what a user does who comes back the next day."
-        self.ask(f'/api/kernels/{self.ask("/api/kernels")[0]["id"]}/restart', 'POST')
-        page.wait_for_timeout(500)
+        page.evaluate("() => window.jupyterapp.shell.currentWidget.context.sessionContext.session.kernel.restart()")   # by Lab itself: widgets of the old kernel are let go
         page.wait_for_function(IDLE, timeout=WAIT*1000)
         page.evaluate(RUN)
 
