@@ -6,7 +6,7 @@
 __all__ = ['KINDS', 'PRESETS', 'Stack', 'Shelf', 'set_shelf', 'raw_cases', 'read_raw', 'raw_shelf', 'shelf_of', 'Picker', 'strip',
            'attention_of', 'Browser']
 
-# %% ../nbs/70_explore.ipynb #79872400
+# %% ../nbs/70_explore.ipynb #08b7d987
 from dataclasses import dataclass, replace
 from functools import lru_cache
 from pathlib import Path
@@ -15,7 +15,7 @@ from PIL import Image as Picture
 from .cases import fit_image, intensity_range, normalise
 from .core import DataError
 from .layouts import Case, find_brats, find_image_mask, load_case, to_stack, walk
-from .panels import MASK, Panel, control, escaped, frame, line, painted, png
+from .panels import control, escaped, frame, line, MASK, painted, Panel, png, Still
 from .readers import check_same_grid, read_labels, read_nifti
 from .slices import SliceSet
 
@@ -261,14 +261,13 @@ def _draw(self):
     area = ''.join(f'<tr><td>{k.replace("_px", ", pixels")}</td><td>{escaped(v)}</td></tr>' for k, v in rows)
     self.note.value = f'<div class=saggan-note style="margin:10px 0 0"><table>{area}</table></div>'
 
-# %% ../nbs/70_explore.ipynb #a0e6975d
+# %% ../nbs/70_explore.ipynb #da19862e
 def _static(self, columns):
     "Browser: a figure with slices of the patient from below upwards, in the window and with the overlays that are set."
-    from matplotlib.figure import Figure
     s = self.pick.stack
     if s is None: raise DataError('nothing is open that could be drawn')
     places = [self.pick.places[i] for i in np.unique(np.linspace(0, len(self.pick.places) - 1, columns).round().astype(int))]
-    fig = Figure(figsize=(1.5*columns, 1.85), layout='constrained')
+    fig = Still(figsize=(1.5*columns, 1.85), layout='constrained')
     fig.suptitle(f'{self.pick.patient.value}, {self.modality.value}', fontsize=9)
     for ax, d in zip(fig.subplots(1, columns, squeeze=False)[0], places + [None]*columns):
         ax.axis('off')

@@ -6,13 +6,14 @@
 __all__ = ['load_answers', 'clopper_pearson', 'fleiss_kappa', 'agreement', 'reader_row', 'reader_table', 'level_roc',
            'plot_readers', 'sentence']
 
-# %% ../nbs/72a_reader_analysis.ipynb #83fa22f7
+# %% ../nbs/72a_reader_analysis.ipynb #22406da8
 from pathlib import Path
 import numpy as np, pandas as pd
 from scipy.stats import beta, binomtest
 from sklearn.metrics import roc_auc_score
 from .core import DataError, read_jsonl
 from .figures import INK, STYLE
+from .panels import Still
 from .reader_study import LEVELS, open_study
 
 # %% ../nbs/72a_reader_analysis.ipynb #b5e5b3b4
@@ -89,15 +90,14 @@ def level_roc(answers, # of one reader
     at = [(level >= k) for k in range(max(LEVELS) + 1, 0, -1)]
     return np.array([(a[~s].mean(), a[s].mean()) for a in at]).T
 
-# %% ../nbs/72a_reader_analysis.ipynb #68a7f8bb
+# %% ../nbs/72a_reader_analysis.ipynb #7aa5ea0c
 def plot_readers(answers, # from `load_answers`
                 ):
     "Figure: accuracy of each reader with its exact interval beside guessing, and their ROC curves."
     from matplotlib import rc_context
-    from matplotlib.figure import Figure
     table, colours = reader_table(answers), ('#2f7ed8', '#e8743b', '#3f9b4b', '#8a63d2', '#c2557f', '#1fa3a3', '#b8892b', '#51697a')
     with rc_context(STYLE):
-        fig = Figure(figsize=(8, max(3., 1.4 + .34*len(table))), layout='constrained')
+        fig = Still(figsize=(8, max(3., 1.4 + .34*len(table))), layout='constrained')
         left, right = fig.subplots(1, 2, width_ratios=(1.35, 1))
         left.axvline(50, color=INK, lw=.9, ls='--')
         for i, (name, r) in enumerate(table.iterrows()):

@@ -5,7 +5,7 @@
 # %% auto #0
 __all__ = ['DIRECTIONS', 'moved', 'middle', 'recomposed', 'find_models', 'translates', 'TranslatorPanel']
 
-# %% ../nbs/71_translate.ipynb #ef294bb5
+# %% ../nbs/71_translate.ipynb #a5bee704
 from functools import lru_cache
 from pathlib import Path
 import ipywidgets as w, numpy as np, torch
@@ -15,7 +15,7 @@ from .core import DataError, write_json, write_png
 from .cyclegan import changed_map
 from .explore import Picker, shelf_of
 from .generator import composite
-from .panels import Panel, control, escaped, frame, heat, line, painted, png, signed, windowed
+from .panels import control, escaped, frame, heat, line, painted, Panel, png, signed, Still, windowed
 from .study import label_of
 
 # %% ../nbs/71_translate.ipynb #bd2196a0
@@ -160,7 +160,7 @@ def _draw(self):
     if not located: rows['attention'] = 'none: pixels that differ'
     self.note.value = '<div class=saggan-note><table>' + ''.join(f'<tr><td>{k}</td><td>{escaped(v)}</td></tr>' for k, v in rows.items()) + '</table></div>'
 
-# %% ../nbs/71_translate.ipynb #f75baa1e
+# %% ../nbs/71_translate.ipynb #5f5ce37e
 def _save(self):
     "TranslatorPanel: write the translation as PNG that says it is synthetic, and beside it what was set; returns the path."
     p, _ = self.parts()
@@ -178,8 +178,7 @@ def _save(self):
 
 def _static(self):
     "TranslatorPanel: a figure of the five pictures."
-    from matplotlib.figure import Figure
-    (p, _), fig = self.parts(), Figure(figsize=(9, 2.1), layout='constrained')
+    (p, _), fig = self.parts(), Still(figsize=(9, 2.1), layout='constrained')
     fig.suptitle(f'{self.model.value}: {self.direction.value}; {self.pick.patient.value}, slice {self.pick.stack.numbers[self.pick.at]}', fontsize=9)
     for ax, (name, x) in zip(fig.subplots(1, 5), p.items()):
         ax.imshow({'attention': heat, 'difference': lambda d, n: signed(d[0], n)}.get(name, lambda v, n: painted(v[0], n))(x, 220))
