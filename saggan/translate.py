@@ -78,7 +78,7 @@ def translates(path, # .safetensors file
         with safe_open(path, 'pt') as f: return (f.metadata() or {}).get('saggan') == 'translator'
     except (OSError, SafetensorError): return False
 
-# %% ../nbs/71_translate.ipynb #00d23f14
+# %% ../nbs/71_translate.ipynb #abdfc012
 DIRECTIONS = {'add a lesion': ('lesion', 'normal'), 'remove it': ('normal', 'with lesion')}  # name -> target, kind of slices
 
 class TranslatorPanel(Panel):
@@ -108,6 +108,7 @@ class TranslatorPanel(Panel):
     def run(self, model, patient, d, to): return _run(self, model, patient, d, to)
     def opened(self): _opened(self)
     def parts(self): return _parts(self)
+    def pictures(self, size): return _pictures(self, size)
     def draw(self): _draw(self)
     def save(self): return _save(self)
     def static(self): return _static(self)
@@ -140,27 +141,31 @@ def _parts(self):
     image, attention = recomposed(out, source, self.dx.value, self.dy.value, self.scale.value, self.along.value, self.blend.value)
     return dict(source=source, attention=attention if located else where[0], content=out.content, translation=image, difference=image - source), located
 
-# %% ../nbs/71_translate.ipynb #dadfe1af
+# %% ../nbs/71_translate.ipynb #4342b485
+def _pictures(self, size):
+    "TranslatorPanel: name -> RGB of the first channel, the arrays themselves, and whether the attention is a place."
+    (p, located), stack = self.parts(), self.pick.stack
+    mask = stack.masks[self.pick.at] if stack.masks is not None else None
+    return dict(source=painted(p['source'][0], size, mask=mask), attention=heat(p['attention'], size), content=painted(p['content'][0], size),
+                translation=painted(p['translation'][0], size), difference=signed(p['difference'][0], size)), p, located
+
 def _draw(self):
     "TranslatorPanel: five pictures and the figures beside them."
     if self.pick.stack is None:
         for image in self.images.values(): image.value = png(np.zeros((8, 8), np.uint8))
         self.note.value = ''
-    p, located = self.parts()
+    pictures, p, located = self.pictures(self.size)
     s, d = self.pick.stack, self.pick.at
     mask = s.masks[d] if s.masks is not None else None
-    pictures = dict(source=painted(p['source'][0], self.size, mask=mask), attention=heat(p['attention'], self.size), content=painted(p['content'][0], self.size),
-                    translation=painted(p['translation'][0], self.size), difference=signed(p['difference'][0], self.size))
     for name, rgb in pictures.items(): self.images[name].value = png(rgb)
     for c in (self.dx, self.dy, self.scale, self.along): c.disabled = not located
     a, inside = p['attention'], p['source'].max(0) > -1
-    rows = {'slice': s.numbers[d], 'attention, pixels': int((a > .5).sum()), 'of the head': f'{100*(a > .5).sum()/max(1, inside.sum()):.1f} %',
+    rows = {'slice': s.numbers[d], ('attention' if located else 'changed') + ', pixels': int((a > .5).sum()), 'of the head': f'{100*(a > .5).sum()/max(1, inside.sum()):.1f} %',
             'largest change': f'{np.abs(p["difference"]).max():.2f}', 'changed outside': int((np.abs(p['difference']).max(0)[a < .01] > .02).sum())}
     if mask is not None and mask.any(): rows['overlap (Dice)'] = f'{2*((a > .5) & (mask > 0)).sum()/max(1, (a > .5).sum() + (mask > 0).sum()):.2f}'
-    if not located: rows['attention'] = 'none: pixels that differ'
     self.note.value = '<div class=saggan-note><table>' + ''.join(f'<tr><td>{k}</td><td>{escaped(v)}</td></tr>' for k, v in rows.items()) + '</table></div>'
 
-# %% ../nbs/71_translate.ipynb #5f5ce37e
+# %% ../nbs/71_translate.ipynb #910d522b
 def _save(self):
     "TranslatorPanel: write the translation as PNG that says it is synthetic, and beside it what was set; returns the path."
     p, _ = self.parts()
@@ -178,10 +183,10 @@ def _save(self):
 
 def _static(self):
     "TranslatorPanel: a figure of the five pictures."
-    (p, _), fig = self.parts(), Still(figsize=(9, 2.1), layout='constrained')
+    fig = Still(figsize=(9, 2.1), layout='constrained')
     fig.suptitle(f'{self.model.value}: {self.direction.value}; {self.pick.patient.value}, slice {self.pick.stack.numbers[self.pick.at]}', fontsize=9)
-    for ax, (name, x) in zip(fig.subplots(1, 5), p.items()):
-        ax.imshow({'attention': heat, 'difference': lambda d, n: signed(d[0], n)}.get(name, lambda v, n: painted(v[0], n))(x, 220))
+    for ax, (name, rgb) in zip(fig.subplots(1, 5), self.pictures(220)[0].items()):
+        ax.imshow(rgb)
         ax.set_title(name, fontsize=8)
         ax.axis('off')
     return fig
