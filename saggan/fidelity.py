@@ -126,8 +126,8 @@ def memorisation(features, synthetic, train, val):  # (B, C, H, W) -> (B, D); Sl
 
 # %% ../nbs/55_fidelity.ipynb #1b56b1e4
 @torch.no_grad()
-def hidden(model, slices, sigmas=(0., .01, .02, .05, .1), seed: int = 0, device='cpu'):  # Translator; SliceSet of lesion slices; noise, scale -1 to 1
-    "R for each noise, a dict; NaN where nothing was removed."
+def hidden(model, slices, sigmas=(0., .01, .02, .05, .1), seed: int = 0, device='cpu', least: float = .02):  # Translator; SliceSet of lesion slices; noise and least change, scale -1 to 1
+    "R for each noise, a dict; NaN where hardly anything was removed (the mean change on the lesion is under `least`)."
     x, mask, _ = slices.tensors(device)
     without, noise = moved(model, x, 'normal')[0], torch.randn(x.shape, generator=torch.Generator().manual_seed(seed))
     x, mask, out = x.cpu(), mask.cpu(), {}
@@ -135,7 +135,7 @@ def hidden(model, slices, sigmas=(0., .01, .02, .05, .1), seed: int = 0, device=
     removed = inside(without)
     for s in sigmas:
         back = moved(model, (without + s * noise).clamp(-1, 1).to(device), 'lesion')[0]
-        out[s] = 1 - inside(back) / removed if removed > 1e-4 else float('nan')
+        out[s] = 1 - inside(back) / removed if removed > least else float('nan')
     return out
 
 # %% ../nbs/55_fidelity.ipynb #7408c24b
