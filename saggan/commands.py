@@ -197,18 +197,16 @@ def export(args):
     """Export a cell's synthetic slices as PNG or NIfTI, or its translator's weights, also as ONNX.
 
     Reads a cell's synthetic/ or gan/. Writes --out: PNGs with their origin in the text of the file, one NIfTI a volume with the source's geometry
-    and intensity scale, weights.safetensors, or a graph for ONNX runtimes. Costs seconds; as much room as the slices or the weights."""
+    and intensity scale, weights.safetensors with a model card, or a graph for ONNX runtimes. Costs seconds; as much room as the slices or the weights."""
     from pathlib import Path
-    from saggan.core import atomic
     run, out = Path(args.run), Path(args.out)
-    if args.format in ('weights', 'onnx'):
-        if args.format == 'onnx':
-            print(optional('onnx', 'onnx', 'exporting ONNX').export_onnx(run, out, args.to))
-            return 0
-        from saggan.augmentation import find_weights
-        source = find_weights(run)
-        with atomic(out/'weights.safetensors') as f: f.write(source.read_bytes())
-        print(out/'weights.safetensors')
+    if args.format == 'onnx':
+        from saggan.onnx_export import export_onnx
+        print(export_onnx(run, out, args.to))
+        return 0
+    if args.format == 'weights':
+        from saggan.cards import export_weights
+        print(*export_weights(run, out), sep='\n')
         return 0
     from saggan.data import SliceSet
     made = SliceSet.open(run/'synthetic')

@@ -248,20 +248,28 @@ def test_info_lists_names_and_machine(capsys):
     assert main(['info', 'metods']) == 2 and "'methods'" in capsys.readouterr().err
 
 
-def test_explore_onnx_and_volume_call_what_they_should(tmp_path, monkeypatch, capsys):
+def test_explore_and_volume_call_what_they_should(tmp_path, monkeypatch, capsys):
     import saggan.augmentation
     seen = []
-    app, onnx, volume = types.ModuleType('saggan.app'), types.ModuleType('saggan.onnx'), types.ModuleType('saggan.volume')
+    app, volume = types.ModuleType('saggan.app'), types.ModuleType('saggan.volume')
     app.explore = lambda *args: seen.append(args)
-    onnx.export_onnx = lambda *args: seen.append(args) or 'net.onnx'
     volume.translate_volume = lambda *args, **kw: seen.append((args, kw)) or types.SimpleNamespace(table=Table(), files=['x.nii.gz'])
-    for m in (app, onnx, volume): monkeypatch.setitem(sys.modules, m.__name__, m)
+    for m in (app, volume): monkeypatch.setitem(sys.modules, m.__name__, m)
     monkeypatch.setattr(saggan.augmentation.Augmenter, 'load', classmethod(lambda cls, path, device='auto': f'augmenter of {path}'))
     assert main(['explore', 'x', '--port', '9', '--no-browser', '--reader-study']) == 0 and seen.pop() == ('x', 9, False, True)
-    assert main(['export', 'cell', '--out', 'o', '--format', 'onnx', '--to', 'normal']) == 0 and seen.pop() == (Path('cell'), Path('o'), 'normal')
     assert main(['volume', 'a.nii.gz', '--weights', 'run', '--to', 'normal', '--out', 'o', '--slices', '3-5', '--axial', 'all']) == 0
     assert seen.pop() == (('a.nii.gz', 'augmenter of run', 'normal', 'o'), dict(mask=None, slices=(3, 4, 5), axial=(0, 154)))
     assert '1 of 2 slices translated' in capsys.readouterr().out
+
+
+def test_weights_are_exported_with_their_card_and_as_onnx(tmp_path, capsys):
+    from saggan.translators import SAGGAN, SAGGANSettings, save_translator
+    gan = tmp_path/'cells'/'saggan-s0'/'gan'
+    save_translator(gan/'weights.safetensors', SAGGAN(SAGGANSettings(width=4, blocks=1, d_width=4, d_layers=2)))
+    assert main(['export', str(gan.parent), '--out', str(tmp_path/'w'), '--format', 'weights']) == 0
+    assert (tmp_path/'w'/'weights.safetensors').read_bytes() == (gan/'weights.safetensors').read_bytes() and 'Not for diagnosis' in (tmp_path/'w'/'MODEL_CARD.md').read_text()
+    assert main(['export', str(gan.parent), '--out', str(tmp_path/'net.onnx'), '--format', 'onnx', '--to', 'normal']) == 0
+    assert (tmp_path/'net.onnx').stat().st_size > 10_000 and 'net.onnx' in capsys.readouterr().out
 
 
 class Table:
