@@ -78,8 +78,8 @@ def translates(path, # .safetensors file
         with safe_open(path, 'pt') as f: return (f.metadata() or {}).get('saggan') == 'translator'
     except (OSError, SafetensorError): return False
 
-# %% ../nbs/71_translate.ipynb #abdfc012
-DIRECTIONS = {'add a lesion': ('lesion', 'normal'), 'remove it': ('normal', 'with lesion')}  # name -> target, kind of slices
+# %% ../nbs/71_translate.ipynb #d91537f9
+DIRECTIONS = {'add lesion': ('lesion', 'normal'), 'remove': ('normal', 'with lesion')}  # name -> target, kind of slices
 
 class TranslatorPanel(Panel):
     "Slices translated by trained networks: what each part of Eq. 4 gives, blended and moved by hand, kept as PNG when asked."
@@ -90,7 +90,7 @@ class TranslatorPanel(Panel):
         self.blend, self.dx, self.dy, self.scale = (control(w.FloatSlider if n in ('blend', 'scale') else w.IntSlider, n, v, min=lo, max=hi, step=s)
             for n, v, lo, hi, s in (('blend', 1, 0, 1, .05), ('dx', 0, -9, 9, 1), ('dy', 0, -9, 9, 1), ('scale', 1, .3, 3, .05)))
         self.along = w.ToggleButtons(options=[('attention', False), ('and content', True)])
-        self.reset, self.keep = (w.Button(description=d, tooltip=t, layout=dict(width='104px')) for d, t in
+        self.reset, self.keep = (w.Button(description=d, tooltip=t, layout=dict(width='88px')) for d, t in
                                  (('reset', 'blend, place and size as the network gave them'), ('keep', 'write this slice as PNG, with what was set')))
         self.reset.on_click(lambda _: self.back())
         self.keep.on_click(lambda _: self.attempt(self.save))

@@ -5,11 +5,11 @@ from drive import changes, slider
 def test_browser(lab, page, shot, phantom):
     lab.open(page, ['from saggan.explore import Browser', f'Browser({str(phantom)!r})'])
     page.locator('.saggan img').first.wait_for()
-    name = page.locator('.saggan-name').first.inner_text()
+    name = page.locator('.saggan-name').first.inner_text().strip()
     shot('browser')
     slider(page, 'slice').focus()
     changes(page, lambda: page.keyboard.press('ArrowRight'))
-    assert page.locator('.saggan-name').first.inner_text() != name
+    page.locator('.saggan-name', has_text=name).wait_for(state='detached')
     changes(page, lambda: page.get_by_role('button', name='mask').click())
     changes(page, lambda: page.get_by_role('button', name='mask').click())
     changes(page, lambda: page.get_by_role('button', name='flair').click())

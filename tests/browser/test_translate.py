@@ -31,7 +31,7 @@ def test_translator(lab, page, shot, phantom, study, tmp_path):
     page.wait_for_function("() => [...document.querySelectorAll('.saggan .widget-readout')].some(e => e.innerText === '1.00')")
     assert picture(page, translation).get_attribute('src') != before                 # a new address, the same picture
     changes(page, lambda: page.get_by_label('model').select_option('SAG-GAN, seed 1'), k=translation)
-    changes(page, lambda: page.get_by_role('button', name='remove it').click(), 'Dice', 0)
+    changes(page, lambda: page.get_by_role('button', name='remove').click(), 'Dice', 0)
     press(page, 'dy', 'PageUp')
     page.get_by_role('button', name='keep').click()
     page.locator('.saggan', has_text='kept as').first.wait_for()
