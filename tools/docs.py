@@ -16,18 +16,12 @@ from pathlib import Path
 
 import nbformat
 import yaml
+from tables import groups, listing
 
 ROOT = Path(__file__).resolve().parent.parent
 SITE = ROOT/'_site'
 HOWTO = ('own_data', 'headless', 'pipelines', 'reading_a_report', 'citing')
 REFERENCE, EXPLANATION = ('equations', 'which_method'), ('findings',)
-GROUPS = (('00', 'Data', 'From files on disk to normalised slices of split patients, and the phantom that takes their place.'),
-          ('10', 'Networks, losses, training', 'Eq. 1 to 9, each beside the cell that computes it, and the loop that trains them.'),
-          ('29', 'Translators and synthesizers', 'Slices into slices, noise into slices, label maps into slices.'),
-          ('36', 'Methods', 'Every way to enlarge a training set behind one interface, the filter, and the `Augmenter`.'),
-          ('48', 'Measures', 'Classifier, segmentation, fidelity: what the synthetic slices are worth.'),
-          ('58', 'Study and report', 'The grid, its statistics, its figures and its page.'),
-          ('70', 'Widgets and headless runs', 'Look at everything, or run everything without looking.'))
 DIRECTIVE = re.compile(r'^\s*#\s*\|\s*(.+?)\s*$')
 MODULE = re.compile(r'^#\|\s*default_exp\s+(\w+)', re.M)
 
@@ -56,24 +50,16 @@ def shown(cell):
     return cell
 
 
-def heading(nb):
-    "Title and subtitle of a notebook, from its first cell."
-    text = nb.cells[0].source if nb.cells and nb.cells[0].cell_type == 'markdown' else nb.cells[1].source
-    title, sub = re.search(r'^# (.+)$', text, re.M), re.search(r'^> (.+)$', text, re.M)
-    return title[1] if title else '', sub[1] if sub else ''
-
-
 def write_notebook(path, out):
-    "One notebook for the site; (title, subtitle, module or '')."
+    "One notebook for the site; its module, or ''."
     nb = nbformat.read(path, 4)
     module = next((m[1] for c in nb.cells if c.cell_type == 'code' and (m := MODULE.search(c.source))), '')
-    title, sub = heading(nb)
     nb.cells = [c for c in map(shown, nb.cells) if c is not None]
     for c in nb.cells:
         if c.cell_type == 'markdown': c.source = linked(c.source)
     nb.metadata = nbformat.from_dict(dict(kernelspec=dict(name='python3', display_name='Python 3', language='python'), language_info=dict(name='python')))
     nbformat.write(nb, out)
-    return title, sub, module
+    return module
 
 
 # API
@@ -89,8 +75,8 @@ def parameters(function, said):
     a, rows = function.args, {}
     plain = a.posonlyargs + a.args
     defaults = [None]*(len(plain) - len(a.defaults)) + a.defaults
-    every = [(p.arg, p, d) for p, d in zip(plain, defaults)] + [('*' + a.vararg.arg, a.vararg, None)]*bool(a.vararg)
-    every += [(p.arg, p, d) for p, d in zip(a.kwonlyargs, a.kw_defaults)] + [('**' + a.kwarg.arg, a.kwarg, None)]*bool(a.kwarg)
+    every = [(p.arg, p, d) for p, d in zip(plain, defaults)] + [('*' + p.arg, p, None) for p in (a.vararg,) if p]
+    every += [(p.arg, p, d) for p, d in zip(a.kwonlyargs, a.kw_defaults)] + [('**' + p.arg, p, None) for p in (a.kwarg,) if p]
     for name, p, d in every:
         if name in ('self', 'cls'): continue
         rows.setdefault((d or p).end_lineno, []).append((name, ast.unparse(p.annotation) if p.annotation else '', ast.unparse(d) if d else ''))
@@ -128,19 +114,19 @@ def signature(name, rows):
 def doc(node): return linked(ast.get_docstring(node) or '')
 
 
-def of_function(name, node, said, level='##', target=''):
+def of_function(name, node, said, anchor):
     rows = parameters(node, said)
-    return '\n\n'.join(filter(None, [f'({target})=\n{level} {name}' if target else f'{level} {name}', signature(name, rows), doc(node), table(rows)]))
+    return '\n\n'.join(filter(None, [f'({anchor})=\n## {name}', signature(name, rows), doc(node), table(rows)]))
 
 
-def of_class(name, node, said, target):
+def of_class(name, node, said, anchor):
     "A class with its fields or the parameters of its `__init__`, then its public methods."
     own = {b.name: b for b in node.body if isinstance(b, ast.FunctionDef)}
     data = any('dataclass' in ast.unparse(d) for d in node.decorator_list)
     rows = field_rows(node.body, said) if data else parameters(own['__init__'], said) if '__init__' in own else []
     bases = f'A {"dataclass" if data else "class"}' + (f' from {", ".join(code(ast.unparse(b)) for b in node.bases)}' if node.bases else '') + '.'
     init = signature(name, [] if data else rows) if rows and not data else ''
-    parts = [f'({target})=\n## {name}', f'*{bases}*', init, doc(node), table(rows)]
+    parts = [f'({anchor})=\n## {name}', f'*{bases}*', init, doc(node), table(rows)]
     for k, b in own.items():
         if k.startswith('_'): continue
         mine = parameters(b, said)
@@ -167,13 +153,12 @@ def api_page(path, notebook):
     about = (ast.get_docstring(tree) or '').strip()
     parts = [f'# saggan.{name}', f'> {linked(about)}' if about else '', f'Explained and tested in [{notebook.stem}](../nbs/{notebook.name}).' if notebook else '']
     for n in dict.fromkeys(ast.literal_eval(values['__all__'].value)):
-        target, node = f'saggan.{name}.{n}', found.get(n)
-        if isinstance(node, ast.ClassDef): parts.append(of_class(n, node, said, target))
-        elif node: parts.append(of_function(n, node, said, target=target))
+        anchor, node = target(f'saggan.{name}.{n}'), found.get(n)
+        if node: parts.append((of_class if isinstance(node, ast.ClassDef) else of_function)(n, node, said, anchor))
         elif n in values:
             text = ast.get_source_segment(source, values[n])
-            parts.append(f'({target})=\n## {n}\n\n' + said.get(values[n].end_lineno, '') + f'\n\n```python\n{text}\n```')
-        else: parts.append(f'({target})=\n## {n}\n\nFrom [`saggan.{elsewhere[n]}.{n}`](#saggan.{elsewhere[n]}.{n}).')
+            parts.append(f'({anchor})=\n## {n}\n\n' + said.get(values[n].end_lineno, '') + f'\n\n```python\n{text}\n```')
+        else: parts.append(f'({anchor})=\n## {n}\n\nFrom {linked(f"`saggan.{elsewhere[n]}.{n}`")}.')
     return '\n\n'.join(filter(None, parts)) + '\n', about
 
 
@@ -188,9 +173,14 @@ def names():
 NAMES = names()
 
 
+def target(name):
+    "The anchor of a dotted name; anchors do not tell capitals apart, so a class that has a function's name says that it is one."
+    return name + '-class' if name.lower() in NAMES - {name} else name
+
+
 def linked(text):
     "`saggan.module.name` in running text leads to the reference; inside fences and links nothing changes."
-    def one(m): return f'[`{m[1]}`](#{m[1]})' if m[1] in NAMES else m[0]
+    def one(m): return f'[`{m[1]}`](#{target(m[1])})' if m[1] in NAMES else m[0]
     parts = re.split(r'(^```.*?^```)', text, flags=re.M | re.S)
     return ''.join(p if i % 2 else re.sub(r'(?<!\[)`(saggan\.\w+\.\w+)`(?!\])', one, p) for i, p in enumerate(parts))
 
@@ -219,8 +209,7 @@ def write_sources(src):
     shutil.copytree(ROOT/'nbs'/'images', src/'nbs'/'images')
     for p in (ROOT/'docs').glob('*.csv'): shutil.copy(p, src/'docs')
     for p in ('data/README.md', 'CITATION.cff', 'LICENSE'): shutil.copy(ROOT/p, src/p)
-    told = {p: write_notebook(p, src/'nbs'/p.name) for p in sorted((ROOT/'nbs').glob('[0-9i]*.ipynb'))}
-    by_module = {m: p for p, (_, _, m) in told.items() if m}
+    by_module = {write_notebook(p, src/'nbs'/p.name): p for p in sorted((ROOT/'nbs').glob('[0-9i]*.ipynb'))}
     lines = []
     for p in sorted((ROOT/'saggan').glob('[a-z]*.py')):
         text, about = api_page(p, by_module.get(p.stem))
@@ -228,23 +217,20 @@ def write_sources(src):
         lines.append(f'| [saggan.{p.stem}]({p.stem}.md) | {cell(linked(about))} |')
     (src/'api'/'index.md').write_text('# Modules\n\n> Every public name, from the code and its comments.\n\n' + '\n'.join(['| module | what it is about |', '|---|---|', *lines]) + '\n', encoding='utf-8')
     (src/'api'/'command.md').write_text(command_page(), encoding='utf-8')
-    return contents(src, told)
+    return contents(src)
 
 
-def contents(src, told):
+def contents(src):
     "The table of contents: tutorial, how-to, reference, explanation; and a page for each group of notebooks."
-    tour, chapters = 'nbs/000_tour', [dict(file=f'docs/{n}') for n in EXPLANATION]
-    starts = [g[0] for g in GROUPS]
-    for i, (first, title, about) in enumerate(GROUPS):
-        own = [p for p in told if first <= p.name[:2] and p.name[0] != 'i' and (i + 1 == len(starts) or p.name[:2] < starts[i + 1]) and f'nbs/{p.stem}' != tour]
-        if not own: continue
+    workbook = []
+    for title, about, own in groups():
         name = 'docs/workbook-' + re.sub(r'\W+', '-', title.lower())
-        rows = [f'| [{p.stem}](../nbs/{p.name}) | {told[p][0]} | {cell(linked(told[p][1]))} |' for p in own]
-        (src/f'{name}.md').write_text(f'# {title}\n\n> {about}\n\n' + '\n'.join(['| notebook | | its one idea |', '|---|---|---|', *rows]) + '\n', encoding='utf-8')
-        chapters.append(dict(file=name, sections=[dict(file=f'nbs/{p.stem}') for p in own]))
+        (src/f'{name}.md').write_text(f'# {title}\n\n> {about}\n\n{linked(listing(own))}\n', encoding='utf-8')
+        workbook.append(dict(file=name, sections=[dict(file=f'nbs/{p.stem}') for p in own]))
+    chapters = [dict(file=f'docs/{n}') for n in EXPLANATION] + [dict(file='docs/workbook', sections=workbook)]
     modules = [dict(file=f'api/{p.stem}') for p in sorted((src/'api').glob('*.md')) if p.stem not in ('index', 'command')]
     return dict(format='jb-book', root='nbs/index', parts=[
-        dict(caption='Tutorial', chapters=[dict(file=tour)]),
+        dict(caption='Tutorial', chapters=[dict(file='nbs/000_tour')]),
         dict(caption='How to', chapters=[dict(file='data/README')] + [dict(file=f'docs/{n}') for n in HOWTO]),
         dict(caption='Reference', chapters=[dict(file=f'docs/{n}') for n in REFERENCE] + [dict(file='api/command'), dict(file='api/index', sections=modules)]),
         dict(caption='Explanation', chapters=chapters)])
@@ -256,7 +242,7 @@ CONFIG = dict(
     html=dict(use_repository_button=False, use_issues_button=False, use_edit_page_button=False, home_page_in_navbar=True, extra_footer='Research use only; nothing here is a diagnosis.'),
     launch_buttons=dict(notebook_interface='classic', binderhub_url='', jupyterhub_url='', thebe=False, colab_url=''),
     sphinx=dict(extra_extensions=['mathml'], config=dict(
-        html_math_renderer='mathml', nb_ipywidgets_js={}, nb_mime_priority_overrides=[], html_show_copyright=False, pygments_style='tango',
+        html_math_renderer='mathml', nb_ipywidgets_js={}, nb_mime_priority_overrides=[], html_show_copyright=False, html_theme_options=dict(navbar_persistent=[], navbar_start=[], navbar_center=[], navbar_end=[]),
         myst_enable_extensions=['dollarmath', 'amsmath', 'colon_fence', 'deflist'], myst_dmath_double_inline=True, myst_heading_anchors=4,
         suppress_warnings=['myst.header'])))
 
