@@ -13,15 +13,19 @@ PYTHON ?= $(shell for p in python3 python3.14 python3.13 python3.12 python3.11; 
 SETUP  := settings.ini setup.py pyproject.toml
 PIP    := $(VENV)/bin/python -m pip --disable-pip-version-check install --quiet
 
-.PHONY: study test prepare clean
+.PHONY: study test docs prepare clean
 study: $(VENV)/.saggan-run
 	$(VENV)/bin/saggan study --track $(TRACK) $(if $(SOURCE),--source '$(SOURCE)') --preset $(PRESET) --out '$(OUT)'
 
 test: $(VENV)/.saggan-dev
 	$(VENV)/bin/python tools/check.py $(PARTS)
 
+docs: $(VENV)/.saggan-docs
+	$(VENV)/bin/python tools/docs.py
+
 prepare: $(VENV)/.saggan-dev
 	$(VENV)/bin/nbdev_export
+	$(VENV)/bin/python tools/tables.py
 	$(VENV)/bin/nbdev_clean
 	$(VENV)/bin/python tools/readme.py
 
@@ -42,5 +46,10 @@ $(VENV)/.saggan-dev: $(SETUP) | $(VENV)/bin/python
 	$(PIP) --editable '.[dev]'
 	@touch $@ $(VENV)/.saggan-run
 
+$(VENV)/.saggan-docs: $(SETUP) | $(VENV)/bin/python
+	@echo "Installing saggan and what builds the site into $(VENV) ..."
+	$(PIP) --editable '.[docs]'
+	@touch $@ $(VENV)/.saggan-run
+
 clean:
-	rm -rf build dist *.egg-info .pytest_cache .ruff_cache
+	rm -rf _site build dist *.egg-info .pytest_cache .ruff_cache

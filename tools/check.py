@@ -43,7 +43,7 @@ def sync():
     "Export and clean a copy: neither may change anything, so saggan/ is what the notebooks say, whatever git thinks of the tree."
     with tempfile.TemporaryDirectory() as tmp:
         copy = Path(tmp)/ROOT.name
-        shutil.copytree(ROOT, copy, ignore=lambda d, names: [n for n in names if n.startswith(('.venv', '.git', 'runs', 'build', 'dist')) or n == '__pycache__'
+        shutil.copytree(ROOT, copy, ignore=lambda d, names: [n for n in names if n.startswith(('.venv', '.git', '_site', 'runs', 'build', 'dist')) or n == '__pycache__'
                                                              or Path(d) == ROOT/'data'])
         ok, text = sh(BIN/'nbdev_export', cwd=copy)
         changed = differences(ROOT, copy, 'saggan', '*.py')

@@ -23,7 +23,7 @@ def cell_text(cell):
 def readme(notebook):
     "The text of README.md; links to notebooks are made relative to the repository's root."
     texts = [t for t in map(cell_text, nbformat.read(notebook, 4).cells) if t]
-    text = re.sub(r'\]\((?!https?:|#|/|\.\./)([\w./-]+\.ipynb)\)', r'](nbs/\1)', '\n\n'.join(texts))
+    text = re.sub(r'\]\((?!https?:|#|/|\.\./)([\w./-]+\.(?:ipynb|png))\)', r'](nbs/\1)', '\n\n'.join(texts))
     return '<!-- Written from nbs/index.ipynb by tools/readme.py: edit that notebook. -->\n\n' + text.replace('](../', '](') + '\n'
 
 
