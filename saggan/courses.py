@@ -54,7 +54,7 @@ def steps_of(folder, kind): # as above
         return int(gan_options(o).get('n_steps') or 0) if kind == 'gan' else int((o.get('classify') or {}).get('steps') or 0)
     return 0
 
-# %% ../nbs/73_courses.ipynb #e5f19c69
+# %% ../nbs/73_courses.ipynb #262c695e
 @dataclass
 class Course:
     "One training, running or not."
@@ -62,32 +62,35 @@ class Course:
     folder: Path  # where log.jsonl lies
     kind: str = 'gan'  # or 'classifier'
     seen: list = field(default_factory=list)  # (time, step) of lines as they came
+    steps: list = field(default_factory=list)  # records of training steps
+    warnings: list = field(default_factory=list)  # records of collapses
 
     def __post_init__(self): self.tail = Tail(self.folder/'log.jsonl')
 
     def update(self):
         "Read what is new; True when there was anything."
         if not self.tail.read(): return False
+        self.steps = [r for r in self.tail.records if 'warning' not in r and 'step' in r]
+        self.warnings = [r for r in self.tail.records if 'warning' in r]
         self.seen = [s for s in self.seen if s[1] < self.step][-20:] + [(time.monotonic(), self.step)]
         return True
 
     @property
-    def steps(self): return [r for r in self.tail.records if 'warning' not in r and 'step' in r]
-    @property
-    def warnings(self): return [r for r in self.tail.records if 'warning' in r]
-    @property
-    def last(self): return next((r for r in reversed(self.tail.records) if 'warning' not in r and 'step' in r), {})
+    def last(self): return self.steps[-1] if self.steps else {}
     @property
     def step(self): return self.last.get('step', 0)
     @property
     def total(self): return self.last.get('total') or steps_of(self.folder, self.kind)
     @property
-    def measures(self): return list(dict.fromkeys(k for r in self.steps for k in r if k not in ('step', 'total')))
+    def measures(self): return list(dict.fromkeys(k for r in self.steps[:9] + self.steps[-9:] for k in r if k not in ('step', 'total')))
 
     def values(self, measure):
         "Steps and values of a measure, where it is a number."
         rows = [(r['step'], r[measure]) for r in self.steps if isinstance(r.get(measure), (int, float))]
         return [s for s, _ in rows], [v for _, v in rows]
+
+    @property
+    def method(self): return self.name.split()[0].rpartition('-s')[0] or self.name
 
     def samples(self):
         "Grids of this course, oldest first."
