@@ -7,10 +7,11 @@ __all__ = ['NAMES', 'FIRST', 'LINES', 'FIGURES', 'smooth', 'name_of', 'measures_
            'draw_panel', 'plot_courses', 'duration', 'shown_number', 'course_row', 'course_table', 'alarm_text',
            'study_text']
 
-# %% ../nbs/73a_curves.ipynb #8fc64fa2
+# %% ../nbs/73a_curves.ipynb #0504eefe
 import html
 import numpy as np
 from matplotlib.figure import Figure
+from matplotlib.ticker import MaxNLocator
 from PIL import Image
 from scipy.signal import lfilter
 from .courses import alarms, pace, seconds_left
@@ -38,7 +39,7 @@ def measures_of(courses): # list of Course
     there = dict.fromkeys(k for c in courses for k in c.measures)
     return [*(k for k in NAMES if k in there), *(k for k in there if k not in NAMES)]
 
-# %% ../nbs/73a_curves.ipynb #5ce5ffc8
+# %% ../nbs/73a_curves.ipynb #cf2d7ebf
 LINES = ('-', '--', ':', '-.')
 
 def looks(courses): # list of Course
@@ -48,13 +49,14 @@ def looks(courses): # list of Course
 
 def plain(ax, title=''): # matplotlib axes
     "Quiet axes that can be read on light and dark pages."
-    ax.set_title(title, fontsize=9.5, color=INK, loc='left')
+    ax.set_title(title, fontsize=9.5, color=INK, loc='left', y=1.03)  # at a fixed height: matplotlib need not look for one
     ax.tick_params(colors=INK, labelsize=8, length=3)
     ax.patch.set_alpha(0)
+    for axis in (ax.xaxis, ax.yaxis): axis.set_major_locator(MaxNLocator(4, steps=[1, 2, 5, 10]))
     ax.grid(alpha=.22, lw=.6)
     for side, line in ax.spines.items(): line.set_visible(side in ('left', 'bottom')); line.set_color(INK)
 
-# %% ../nbs/73a_curves.ipynb #6a0cb763
+# %% ../nbs/73a_curves.ipynb #7aa5875d
 def draw_course(ax, course, measure, look, share=0.): # axes, Course, a name, (colour, line), for `smooth`
     "One curve; returns its values."
     x, y = course.values(measure)
@@ -80,7 +82,7 @@ def plot_courses(courses, # list of Course
     shown, many = [m for m in measures if any(m in c.measures for c in courses)], len(courses) > 1
     n = min(3, max(1, len(shown)))
     rows = max(1, -(-len(shown)//n))
-    low, head = 2.6*(grid is not None), .32*many  # inches of the grid and of the legend
+    low, head = 3.7*(grid is not None), .32*many  # inches of the grid and of the legend
     high = low + 1.95*rows + .15 + head
     fig = Figure(figsize=(10, high), facecolor='none')
     axes = fig.subplots(rows, n, squeeze=False, gridspec_kw=dict(left=.05, right=.99, bottom=(low + .3)/high, top=1 - (head + .28)/high, hspace=.45, wspace=.17)).ravel()
@@ -92,6 +94,7 @@ def plot_courses(courses, # list of Course
     if grid is not None:
         ax = fig.add_axes((.05, .02, .94, (low - .3)/high))
         ax.axis('off')
+        ax.set_anchor('W')
         with Image.open(grid) as im: ax.imshow(np.asarray(im), cmap='gray')
     return fig
 

@@ -13,7 +13,7 @@ from .core import SagganError
 from .courses import find_courses, state, study_state
 from .curves import FIRST, alarm_text, course_table, measures_of, name_of, plot_courses, study_text
 
-# %% ../nbs/74_monitor.ipynb #bd3bba29
+# %% ../nbs/74_monitor.ipynb #cb2572ea
 STYLE = """<style>
 .sg-monitor{max-width:1060px}.sg-table{border-collapse:collapse;width:100%;font-size:12.5px;line-height:1.35;font-variant-numeric:tabular-nums}
 .sg-table th,.sg-table td{padding:5px 8px;text-align:right;vertical-align:top;border-bottom:1px solid rgba(125,133,144,.28);white-space:nowrap}
@@ -25,10 +25,10 @@ STYLE = """<style>
 .sg-note{color:#7d8590;font-size:12.5px;line-height:1.4}.sg-monitor .widget-toggle-button{width:auto;height:26px;line-height:24px;padding:0 9px;font-size:12px;margin:2px}
 .sg-monitor .sg-pixels{image-rendering:pixelated;border-radius:4px}</style>"""
 
-def png_bytes(fig, dpi=110): # matplotlib figure
+def png_bytes(fig, dpi=105): # matplotlib figure
     "A figure as bytes of a PNG with a transparent ground."
     buffer = io.BytesIO()
-    fig.savefig(buffer, format='png', dpi=dpi, transparent=True)
+    fig.savefig(buffer, format='png', dpi=dpi, transparent=True, pil_kwargs=dict(compress_level=1))
     return buffer.getvalue()
 
 # %% ../nbs/74_monitor.ipynb #76c15257
