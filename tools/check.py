@@ -63,12 +63,23 @@ def notebooks():
 
 def pytest():
     "The installed package, without any notebook's names about; one check a test."
-    ok, text = sh(sys.executable, '-m', 'pytest', '--durations=5', limit=1200)
+    yield from counted('pytest', *sh(sys.executable, '-m', 'pytest', '--durations=5', limit=1200))
+
+
+def browser():
+    "The widgets in a real Chromium; left out, and said so, where there is none."
+    ok, text = sh(sys.executable, '-m', 'pytest', '-m', 'browser', 'tests/browser', '-rs', '--durations=5', limit=600)
+    if ok and ' passed' not in text: yield 'browser tests: ' + text.split('SKIPPED', 1)[-1].partition(': ')[2].splitlines()[0], None, ''
+    else: yield from counted('pytest in the browser', ok, text)
+
+
+def counted(what, ok, text):
+    "One check for each test that pytest counts."
     words = (text.strip().splitlines() or [''])[-1].replace(',', ' ').split()
-    count = lambda what: next((int(n) for n, w in zip(words, words[1:]) if w.startswith(what)), 0)
-    for i in range(count('passed')): yield f'pytest {i+1}', True, ''
+    count = lambda word: next((int(n) for n, w in zip(words, words[1:]) if w.startswith(word)), 0)
+    for i in range(count('passed')): yield f'{what} {i+1}', True, ''
     bad = count('failed') + count('error')
-    for i in range(bad or (0 if ok else 1)): yield f'pytest: {bad or "no"} tests failed', False, text if i == 0 else ''
+    for i in range(bad or (0 if ok else 1)): yield f'{what}: {bad or "no"} tests failed', False, text if i == 0 else ''
 
 
 def smoke():
@@ -82,20 +93,20 @@ def smoke():
         yield f'smoke study again finds all of it done ({time.time()-t:.0f} s)', ok and 'nothing left to run' in text, text
 
 
-PARTS = dict(ruff=ruff, style=style, sync=sync, readme=readme, notebooks=notebooks, pytest=pytest, smoke=smoke)
+PARTS = dict(ruff=ruff, style=style, sync=sync, readme=readme, notebooks=notebooks, pytest=pytest, browser=browser, smoke=smoke)
 
 
 def main(names):
-    "Run the parts named (all by default), print what failed with its output, and count."
+    "Run the parts named (all by default), print what failed with its output, and count; a part that yields None was left out and counts as neither."
     if bad := set(names) - set(PARTS): sys.exit(f'unknown part {sorted(bad)}; there are: {", ".join(PARTS)}')
     passed, failed, seconds = 0, [], {}
     for name in names or PARTS:
         t = time.time()
         for what, ok, text in PARTS[name]():
-            passed += ok
-            if not ok: failed.append(what)
-            if not (ok and what.startswith('pytest')): print(f'{"ok  " if ok else "FAIL"} {what}', flush=True)
-            if not ok: print('     ' + '\n     '.join(text.strip().splitlines()[-60:]), flush=True)
+            passed += bool(ok)
+            if ok is False: failed.append(what)
+            if not (ok and what.startswith('pytest')): print(f'{"ok  " if ok else "LEFT OUT" if ok is None else "FAIL"} {what}', flush=True)
+            if ok is False: print('     ' + '\n     '.join(text.strip().splitlines()[-60:]), flush=True)
         seconds[name] = time.time() - t
     print('\nseconds: ' + ', '.join(f'{k} {v:.0f}' for k, v in seconds.items()) + f'; all {sum(seconds.values()):.0f}')
     if failed: print('failed: ' + '; '.join(failed))
