@@ -58,7 +58,7 @@ class Watch:
         age = lambda n: -self.courses[n].tail.path.stat().st_mtime if self.courses[n].tail.path.exists() else 0
         return [n for n, s in self.states.items() if s == 'running'][:most] or sorted(sorted(self.states, key=age)[:2])
 
-# %% ../nbs/74_monitor.ipynb #59f96bdd
+# %% ../nbs/74_monitor.ipynb #6743908f
 MARKS = dict(running='▶', finished='✓', failed='✗', silent='…', waiting='·')
 
 class Screen(Watch):
@@ -81,7 +81,7 @@ class Screen(Watch):
                             W.HBox([self.chooser, W.VBox([self.chips, W.HBox([self.smoothing, self.log])], layout=dict(flex='1', min_width='0'))], layout=dict(margin='12px 0 4px')),
                             self.curves, self.grids])
         self.view.add_class('sg-monitor')
-        self.picture.add_class('sg-pixels')
+        for w, name in ((self.picture, 'sg-pixels'), (self.curves, 'sg-curves'), (self.grids, 'sg-grids')): w.add_class(name)
 
     def chosen(self): return [self.courses[n] for n in self.chooser.value if n in self.courses]
     def panels(self): return [b.measure for b in self.chips.children if b.value]
