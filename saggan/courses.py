@@ -108,16 +108,17 @@ def seconds_left(course): # Course
     per = pace(course)
     return None if per is None or not course.total else max(0, course.total - course.step)*per
 
-# %% ../nbs/73_courses.ipynb #243bb280
+# %% ../nbs/73_courses.ipynb #c7a5ad43
 def trained_by(course): # Course
     "Start of the name of the notebook that trains it."
     return '3' if course.kind == 'gan' else f'50_classification-{course.folder.name}'
 
 def state(course): # Course
     "'finished', 'failed', 'running', 'silent' or 'waiting'."
-    if (course.folder/ENDS[course.kind]).exists() or course.total and course.step >= course.total: return 'finished'
     try: age = time.time() - course.tail.path.stat().st_mtime
     except OSError: age = None
+    complete = course.total and course.step >= course.total and age and age > 20  # its last picture and weights come after its last line
+    if (course.folder/ENDS[course.kind]).exists() or complete: return 'finished'
     with contextlib.suppress(StopIteration, OSError):
         failed = [p for p in (of_cell(course.folder, course.kind)/'notebooks').glob('*.failed.json') if p.name.startswith(trained_by(course))]
         if failed and (age is None or max(p.stat().st_mtime for p in failed) >= time.time() - age): return 'failed'

@@ -7,11 +7,11 @@ __all__ = ['NAMES', 'FIRST', 'LINES', 'FIGURES', 'smooth', 'name_of', 'measures_
            'draw_panel', 'plot_courses', 'duration', 'shown_number', 'course_row', 'course_table', 'alarm_text',
            'study_text']
 
-# %% ../nbs/73a_curves.ipynb #0504eefe
+# %% ../nbs/73a_curves.ipynb #a1d626c4
 import html
 import numpy as np
 from matplotlib.figure import Figure
-from matplotlib.ticker import MaxNLocator
+from matplotlib.ticker import LogLocator, MaxNLocator, NullFormatter
 from PIL import Image
 from scipy.signal import lfilter
 from .courses import alarms, pace, seconds_left
@@ -56,7 +56,7 @@ def plain(ax, title=''): # matplotlib axes
     ax.grid(alpha=.22, lw=.6)
     for side, line in ax.spines.items(): line.set_visible(side in ('left', 'bottom')); line.set_color(INK)
 
-# %% ../nbs/73a_curves.ipynb #7aa5875d
+# %% ../nbs/73a_curves.ipynb #e2efa6a2
 def draw_course(ax, course, measure, look, share=0.): # axes, Course, a name, (colour, line), for `smooth`
     "One curve; returns its values."
     x, y = course.values(measure)
@@ -64,12 +64,17 @@ def draw_course(ax, course, measure, look, share=0.): # axes, Course, a name, (c
     ax.plot(x, smooth(y, share), color=look[0], ls=look[1], lw=1.6, marker='o' if len(x) < 3 else None, ms=3, label=course.name)
     return y
 
-def draw_panel(ax, courses, measure, share=0., log=False): # axes, list of Course, a name, for `smooth`, logarithmic ordinate
+def draw_panel(ax, courses, measure, share=0., log=False): # axes, list of Course, a name, for `smooth`, logarithmic ordinate, where all is positive
     "All courses that log a measure in one panel."
     plain(ax, name_of(measure))
     shown = looks(courses)
     y = [v for c in courses if measure in c.measures for v in draw_course(ax, c, measure, shown[c.name], share)]
-    if log and y: ax.set_yscale('log') if min(y) > 0 else ax.set_yscale('symlog', linthresh=max(1e-3, np.abs(y).max()/100))
+    if y and max(y) - min(y) < 1e-6*max(map(abs, y)): ax.set_ylim(sorted((.9*y[0], 1.1*y[0])))  # a constant is drawn as one
+    elif log and y and min(y) > 0:
+        ax.set_yscale('log')
+        ax.yaxis.set_major_locator(LogLocator(subs=(1, 2, 5) if max(y) < 100*min(y) else (1,), numticks=6))
+        ax.yaxis.set_major_formatter('{x:g}')
+        ax.yaxis.set_minor_formatter(NullFormatter())
     top = max((c.total or c.step for c in courses if measure in c.measures), default=0)
     if top: ax.set_xlim(0, top*1.02)
 
