@@ -4,11 +4,11 @@
 
 # %% auto #0
 __all__ = ['NAMES', 'FIRST', 'LINES', 'FIGURES', 'smooth', 'name_of', 'measures_of', 'looks', 'plain', 'draw_course',
-           'draw_panel', 'plot_courses', 'duration', 'shown_number', 'course_row', 'course_table', 'alarm_text',
-           'study_text']
+           'draw_panel', 'plot_courses', 'png_bytes', 'duration', 'shown_number', 'course_row', 'course_table',
+           'alarm_text', 'study_text']
 
-# %% ../nbs/73a_curves.ipynb #a1d626c4
-import html
+# %% ../nbs/73a_curves.ipynb #d2877576
+import html, io
 import numpy as np
 from matplotlib.figure import Figure
 from matplotlib.ticker import LogLocator, MaxNLocator, NullFormatter
@@ -56,7 +56,7 @@ def plain(ax, title=''): # matplotlib axes
     ax.grid(alpha=.22, lw=.6)
     for side, line in ax.spines.items(): line.set_visible(side in ('left', 'bottom')); line.set_color(INK)
 
-# %% ../nbs/73a_curves.ipynb #e2efa6a2
+# %% ../nbs/73a_curves.ipynb #296b4e8f
 def draw_course(ax, course, measure, look, share=0.): # axes, Course, a name, (colour, line), for `smooth`
     "One curve; returns its values."
     x, y = course.values(measure)
@@ -90,18 +90,25 @@ def plot_courses(courses, # list of Course
     low, head = 3.7*(grid is not None), .32*many  # inches of the grid and of the legend
     high = low + 1.95*rows + .15 + head
     fig = Figure(figsize=(10, high), facecolor='none')
-    axes = fig.subplots(rows, n, squeeze=False, gridspec_kw=dict(left=.05, right=.99, bottom=(low + .3)/high, top=1 - (head + .28)/high, hspace=.45, wspace=.17)).ravel()
+    axes = fig.subplots(rows, n, squeeze=False, gridspec_kw=dict(left=.055, right=.99, bottom=(low + .3)/high, top=1 - (head + .28)/high, hspace=.45, wspace=.21)).ravel()
     for ax in axes[len(shown):]: ax.axis('off')
     for ax, m in zip(axes, shown): draw_panel(ax, courses, m, share, log)
     if not shown: axes[0].axis('off'); axes[0].text(.5, .5, 'no lines yet', ha='center', color=INK)
     names = {line.get_label(): line for ax in axes for line in ax.lines if not line.get_label().startswith('_')}
-    if many: fig.legend(names.values(), names, loc='upper left', bbox_to_anchor=(.04, 1), ncols=5, frameon=False, fontsize=8.5, labelcolor=INK)
+    if many: fig.legend(names.values(), names, loc='upper left', bbox_to_anchor=(.045, 1), ncols=5, frameon=False, fontsize=8.5, labelcolor=INK)
     if grid is not None:
-        ax = fig.add_axes((.05, .02, .94, (low - .3)/high))
+        ax = fig.add_axes((.055, .02, .94, (low - .3)/high))
         ax.axis('off')
         ax.set_anchor('W')
         with Image.open(grid) as im: ax.imshow(np.asarray(im), cmap='gray')
     return fig
+
+# %% ../nbs/73a_curves.ipynb #9ab70b48
+def png_bytes(fig, dpi=105): # matplotlib figure
+    "A figure as bytes of a PNG with a transparent ground, packed for speed."
+    buffer = io.BytesIO()
+    fig.savefig(buffer, format='png', dpi=dpi, transparent=True, pil_kwargs=dict(compress_level=1))
+    return buffer.getvalue()
 
 # %% ../nbs/73a_curves.ipynb #b1ab8786
 def duration(seconds): # or None
@@ -141,7 +148,7 @@ def course_table(courses, # list of Course
     top = ''.join(f'<th>{h}</th>' for h in ('training', 'progress', 's a step', 'left', *head))
     return f'<table class="sg-table"><thead><tr>{top}</tr></thead><tbody>{"".join(course_row(c, states.get(c.name, ""), shown[c.name], head) for c in courses)}</tbody></table>'
 
-# %% ../nbs/73a_curves.ipynb #22a7fc0b
+# %% ../nbs/73a_curves.ipynb #e767f58e
 def alarm_text(courses): # list of Course
     "Alarms of the courses as HTML; '' when there are none."
     def text(c, a): return (f'<div class="sg-alarm{"" if a["now"] else " sg-past"}"><b>{html.escape(c.name)}, step {int(a["step"])}:</b> {html.escape(str(a.get("remedy", a["warning"])))}.'
@@ -155,4 +162,4 @@ def study_text(cells): # dict from `study_state`
     parts = [f'{len(v)} {k}' for k, v in count.items() if v]
     now = ', '.join(f'{html.escape(c)} ({html.escape(cells[c][1])})' for c in count['running'][:4])
     bad = ''.join(f'<div class="sg-alarm"><b>{html.escape(c)} failed:</b> {html.escape(cells[c][1][:300])}</div>' for c in count['failed'][:5])
-    return f'{len(cells)} cells: {", ".join(parts)}.' + (f' Now: {now}.' if now else '') + bad
+    return f'{len(cells)} cell{"s"*(len(cells) != 1)}: {", ".join(parts)}.' + (f' Now: {now}.' if now else '') + bad
