@@ -62,9 +62,9 @@ def plot_method(predictions, classifier, method, seeds=None, height=3.4): # as i
     if frames: draw_scores(hist, frames)
     return fig
 
-# %% ../nbs/75a_study_explorer.ipynb #7be47b90
-HEADS = dict(method='method', acc='ACC', auc='AUC', tpr='TPR', tnr='TNR', f1='F1', diff='difference', p='p', p_holm='p (Holm)', better='better seeds')
-GRID = '150px repeat(5, minmax(76px, 1fr)) minmax(104px, 1.3fr) 58px 66px 62px'
+# %% ../nbs/75a_study_explorer.ipynb #4ecc2a1f
+HEADS = dict(method='method', acc='ACC', auc='AUC', tpr='TPR', tnr='TNR', f1='F1', diff='difference', p='p', p_holm='p (Holm)', better='better')
+GRID = '150px repeat(5, minmax(76px, 1fr)) minmax(104px, 1.2fr) 58px 84px 72px'
 TABLE = f"""<style>.sx-line{{display:grid;grid-template-columns:{GRID};align-items:start}} .sx-row{{position:relative;height:40px;border-bottom:1px solid rgba(125,133,144,.25)}}
 .sx-row>.widget-html{{position:absolute;inset:0;pointer-events:none;margin:0;height:auto;width:auto}} .sx-row .widget-html-content{{line-height:17px;overflow:visible}}
 .saggan .sx-row>button{{position:absolute;inset:0;width:100%;height:100%;margin:0;padding:0 0 0 26px;text-align:left;background:transparent;box-shadow:none;font-weight:600;border-radius:0}}
@@ -107,7 +107,7 @@ def pictures_html(cell, most=18): # folder of a cell; slices shown of each kind
     parts += [f'<h4>Fidelity: {html.escape(p.stem)}</h4><img alt="{html.escape(p.stem)}" src="{data_uri(p)}">' for p in sorted((cell/'fidelity').glob('*.png'))[:3]]
     return f'<div class="sx-pictures">{"".join(parts) or "<p class=sx-note>This cell has no pictures: its method makes no slices, or they are not made yet.</p>"}</div>'
 
-# %% ../nbs/75a_study_explorer.ipynb #d993dbbc
+# %% ../nbs/75a_study_explorer.ipynb #e820d909
 VIEWS = ('curve', 'pictures', 'mistakes')
 
 class StudyExplorer(Panel):
@@ -136,21 +136,21 @@ class StudyExplorer(Panel):
     def rebuild(self): _rebuild(self)
     def sort_by(self, key): _sort_by(self, key)
     def choose(self, method): _choose(self, method)
-    def seeds(self): return None if self.seed.value is None else [self.seed.value]
+    def seeds(self): return [self.seed.value] if isinstance(self.seed.value, int) else None
     def first_mistake(self): self.place.value = 0
     def draw(self): _draw(self)
     def static(self): return _static(self)
 
-# %% ../nbs/75a_study_explorer.ipynb #35fc3670
+# %% ../nbs/75a_study_explorer.ipynb #40afce17
 def _error_widgets(self):
     "StudyExplorer: the part that shows mistakes."
-    self.kind = w.ToggleButtons(options=[('false positives', 'false positive'), ('false negatives', 'false negative')], style=dict(button_width='150px'))
+    self.kind = w.ToggleButtons(options=[('false positives', 'false positive'), ('false negatives', 'false negative')], style=dict(button_width='144px'))
     self.place, self.mask = control(w.IntSlider, 'mistake', 0, min=0, max=0, readout=False), w.ToggleButton(True, description='mask', layout=dict(width='80px'))
     self.back, self.on_button = (w.Button(description=d, tooltip=f'{t} mistake', layout=dict(width='80px')) for d, t in (('◀', 'previous'), ('▶', 'next')))
     for b, step in ((self.back, -1), (self.on_button, 1)): b.on_click(lambda _, s=step: setattr(self.place, 'value', min(max(self.place.value + s, 0), self.place.max)))
-    self.about, (main, self.main_title, self.main), others = w.HTML(), frame('', 400), [frame('', 190) for _ in range(2)]
+    self.about, (main, self.main_title, self.main), others = w.HTML(), frame('', 380), [frame('', 180) for _ in range(2)]
     self.near = [(t, i) for _, t, i in others]
-    left = w.VBox([self.kind, self.place, w.HBox([self.back, self.on_button, self.mask]), self.about], layout=dict(width='320px', margin='0 20px 0 0'))
+    left = w.VBox([self.kind, self.place, w.HBox([self.back, self.on_button, self.mask]), self.about], layout=dict(width='308px', margin='0 16px 0 0'))
     return w.HBox([left, main, w.VBox([box for box, _, _ in others])], layout=dict(flex_flow='row wrap'))
 
 def _read(self):
@@ -182,7 +182,7 @@ def _row(self, part, method):
     button.on_click(lambda _: self.choose(method))
     return w.Box([button, w.HTML(row_html(part, method, self.measure.value))]).add_class('sx-row')
 
-# %% ../nbs/75a_study_explorer.ipynb #06366497
+# %% ../nbs/75a_study_explorer.ipynb #254a1e08
 def _arrange(self):
     "StudyExplorer: rows in their order, heads with an arrow, the chosen row marked, the seeds it has."
     t = self.table[self.table.classifier == self.classifier.value]
@@ -191,8 +191,8 @@ def _arrange(self):
     for m, r in self.rows.items(): r.add_class('sx-on') if m == self.method else r.remove_class('sx-on')
     seeds, was = list(of_method(self.predictions, self.classifier.value, self.method)), self.seed.value
     with self.quiet():
-        self.seed.options = [('all', None), *((str(s), s) for s in seeds)]
-        self.seed.value = was if was in seeds else None
+        self.seed.options = [('all', 'all'), *((str(s), s) for s in seeds)]
+        self.seed.value = was if was in seeds else 'all'
 
 def _sort_by(self, key):
     "StudyExplorer: a click on a head; p-values begin with the smallest, all else with the largest."
@@ -208,7 +208,7 @@ def _choose(self, method):
     with self.quiet(): self.first_mistake()
     self.refresh()
 
-# %% ../nbs/75a_study_explorer.ipynb #b431df6c
+# %% ../nbs/75a_study_explorer.ipynb #72e816a7
 def _draw(self):
     "StudyExplorer: what is behind the chosen row."
     shown = self.look.value if self.method else None
@@ -240,18 +240,18 @@ def _draw_mistake(self):
     r, self.finder = mine.iloc[self.place.value], self.finder or Finder(self.path)
     row = self.finder.row(r)
     below, above = self.finder.around(row) if row is not None else (None, None)
-    self.main.value, self.main_title.value = _slice_picture(self, row, 400), f'<div class=saggan-name>slice {r["slice"]} of {escaped(r.patient)}</div>'
+    self.main.value, self.main_title.value = _slice_picture(self, row, 380), f'<div class=saggan-name>slice {r["slice"]} of {escaped(r.patient)}</div>'
     for (title, image), i, name in zip(self.near, (above, below), ('next slice above', 'next slice below')):
-        image.value, t = _slice_picture(self, i, 190), self.finder.slices.table
+        image.value, t = _slice_picture(self, i, 180), self.finder.slices.table
         title.value = f'<div class=saggan-name>{name}{"" if i is None else f": {t.slice[i]}, " + ("lesion" if t.label[i] else "normal")}</div>'
     self.about.value = mistake_html(r, self.place.value, len(mine), row is not None and self.finder.slices.table.lesion_px[row])
 
-# %% ../nbs/75a_study_explorer.ipynb #be8800e4
+# %% ../nbs/75a_study_explorer.ipynb #bdc4c709
 def mistake_html(r, at, of, lesion_px=None): # line of `mistakes`; its place; how many there are; pixels of the lesion in the prepared slice
     "What is known about a mistake."
     bar = (f'<div style="position:relative;height:8px;border-radius:4px;background:rgba(125,133,144,.25);margin:8px 0"><div style="width:{100*r.score:.1f}%;height:8px;border-radius:4px;background:#e8743b"></div>'
            f'<div style="position:absolute;left:{100*r.threshold:.1f}%;top:-3px;width:2px;height:14px;background:#7d8590"></div></div>')
-    rows = [('', f'{at + 1} of {of}'), ('patient', r.patient), ('slice', r['slice']), ('position', value(r.position, 2)), ('label', 'lesion' if r.label else 'normal'), ('called', 'normal' if r.label else 'lesion'),
+    rows = [('mistake', f'{at + 1} of {of}'), ('patient', r.patient), ('slice', r['slice']), ('position', value(r.position, 2)), ('label', 'lesion' if r.label else 'normal'), ('called', 'normal' if r.label else 'lesion'),
             ('score', f'{r.score:.3f} (threshold {r.threshold:.3f})'), ('lesion, pixels', '–' if lesion_px is None or lesion_px is False else int(lesion_px)), ('seed', r.seed), ('methods that err', f'{r.wrong} of {r.methods}')]
     return f'<div class=saggan-note>{bar}<table>' + ''.join(f'<tr><td>{k}</td><td>{escaped(v)}</td></tr>' for k, v in rows) + '</table></div>'
 

@@ -37,6 +37,7 @@ def names(page): return page.locator('.sx-row button').all_inner_texts()
 
 def test_the_table_is_sorted_and_a_row_opened(lab, page, shot, study):
     from playwright.sync_api import expect
+    expect.set_options(timeout=30_000)
     lab.open(page, ['from saggan.study_explorer import StudyExplorer', f'e = StudyExplorer({str(study)!r}, draws=100)\ne'])
     rows = page.locator('.sx-row button')
     expect(rows).to_have_text(['w/o DA', 'SAG-GAN', 'classic'])
@@ -63,6 +64,7 @@ def test_the_table_is_sorted_and_a_row_opened(lab, page, shot, study):
 
 def test_pictures_and_mistakes(lab, page, shot, study):
     from playwright.sync_api import expect
+    expect.set_options(timeout=30_000)
     lab.open(page, ['%matplotlib inline', 'from saggan.study_explorer import StudyExplorer', f'e = StudyExplorer({str(study)!r}, draws=100)\ne', 'e.static()'])
     page.get_by_role('button', name='pictures', exact=True).click()
     expect(page.locator('.sx-pictures .strip img')).to_have_count(8)
@@ -86,6 +88,7 @@ def test_pictures_and_mistakes(lab, page, shot, study):
     page.wait_for_function("was => [...document.querySelectorAll('.saggan img')].every(i => i.src !== was)", arg=before)
     page.get_by_role('button', name='mask', exact=True).click()
     page.get_by_label('seed').select_option('1')
+    page.locator('.saggan .saggan-name', has_text='next slice above').wait_for()
     expect(about).to_contain_text(f'of {(fn.seed == 1).sum()}')
     page.mouse.move(0, 0)
     page.wait_for_timeout(300)

@@ -82,6 +82,7 @@ def study(tmp_path):
 
 def test_trainings_are_chosen_and_measures_shown(lab, page, shot, study):
     from playwright.sync_api import expect
+    expect.set_options(timeout=30_000)
     lab.open(page, ['%matplotlib inline', f'from saggan.monitor import Monitor\nm = Monitor({str(study)!r})\nm', 'm.static()'])
     page.locator('.jp-OutputArea-output img').nth(2).wait_for()
     page.locator('.sg-monitor select[multiple]').select_option(['✓ saggan-s0', '✓ saggan_paper-s0'])
