@@ -103,8 +103,7 @@ class Lab(Server):
         return page
     def restart(self, page):
         "A new kernel, and all cells again: what a user does who comes back the next day."
-        self.ask(f'/api/kernels/{self.ask("/api/kernels")[0]["id"]}/restart', 'POST')
-        page.wait_for_timeout(500)
+        page.evaluate("() => window.jupyterapp.shell.currentWidget.context.sessionContext.session.kernel.restart()")   # by Lab itself: widgets of the old kernel are let go
         page.wait_for_function(IDLE, timeout=WAIT*1000)
         page.evaluate(RUN)
 
@@ -168,3 +167,12 @@ def shot(page, tmp_path):
     folder = Path(os.environ.get('SAGGAN_SCREENSHOTS') or tmp_path)
     folder.mkdir(parents=True, exist_ok=True)
     return lambda name, where=None: (where or page).screenshot(path=folder/f'{name}.png')
+
+
+@pytest.fixture(scope='session')
+def phantom(tmp_path_factory):
+    "A small prepared set of two modalities; its raw volumes lie in `set.phantom` beside it."
+    from saggan.data import prepare
+    folder = tmp_path_factory.mktemp('phantom')/'set'
+    prepare(4, 'phantom', folder, image_size=96, modalities=('t1ce', 'flair'))
+    return folder
