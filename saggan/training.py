@@ -241,7 +241,7 @@ def train(game,                   # generators, discriminators, ema, step, turns
             bar.update()
             saving = step == end or s.checkpoint_every and step % s.checkpoint_every == 0
             if step % s.log_every == 0 or saving:
-                line = log.line(step, rate=rate(step, total, s), seconds=(time.perf_counter() - started) / (step - at))
+                line = log.line(step, total=total, rate=rate(step, total, s), seconds=(time.perf_counter() - started) / (step - at))
                 check_finite(line, folder)
                 log.warn(line)
                 bar.set_postfix({k: f'{line[k]:.3f}' for k in ('generator', 'discriminator')})
