@@ -7,16 +7,16 @@ __all__ = ['NAMES', 'FIRST', 'LINES', 'FIGURES', 'smooth', 'name_of', 'measures_
            'draw_panel', 'plot_courses', 'png_bytes', 'duration', 'shown_number', 'course_row', 'course_table',
            'alarm_text', 'study_text']
 
-# %% ../nbs/73a_curves.ipynb #d2877576
+# %% ../nbs/73a_curves.ipynb #96f3fad5
 import html, io
 import numpy as np
-from matplotlib.figure import Figure
 from matplotlib.ticker import LogLocator, MaxNLocator, NullFormatter
 from PIL import Image
 from scipy.signal import lfilter
 from .courses import alarms, pace, seconds_left
 from .figures import INK, colour
 from .page import value
+from .panels import Still
 
 # %% ../nbs/73a_curves.ipynb #15f5f2e1
 def smooth(values, # (N,)
@@ -56,7 +56,7 @@ def plain(ax, title=''): # matplotlib axes
     ax.grid(alpha=.22, lw=.6)
     for side, line in ax.spines.items(): line.set_visible(side in ('left', 'bottom')); line.set_color(INK)
 
-# %% ../nbs/73a_curves.ipynb #296b4e8f
+# %% ../nbs/73a_curves.ipynb #947103f8
 def draw_course(ax, course, measure, look, share=0.): # axes, Course, a name, (colour, line), for `smooth`
     "One curve; returns its values."
     x, y = course.values(measure)
@@ -89,7 +89,7 @@ def plot_courses(courses, # list of Course
     rows = max(1, -(-len(shown)//n))
     low, head = 3.7*(grid is not None), .32*many  # inches of the grid and of the legend
     high = low + 1.95*rows + .15 + head
-    fig = Figure(figsize=(10, high), facecolor='none')
+    fig = Still(figsize=(10, high), facecolor='none')
     axes = fig.subplots(rows, n, squeeze=False, gridspec_kw=dict(left=.055, right=.99, bottom=(low + .3)/high, top=1 - (head + .28)/high, hspace=.45, wspace=.21)).ravel()
     for ax in axes[len(shown):]: ax.axis('off')
     for ax, m in zip(axes, shown): draw_panel(ax, courses, m, share, log)

@@ -6,18 +6,17 @@
 __all__ = ['HEADS', 'GRID', 'TABLE', 'VIEWS', 'of_method', 'draw_roc', 'draw_scores', 'plot_method', 'row_html', 'sorted_methods',
            'pictures_html', 'StudyExplorer', 'mistake_html']
 
-# %% ../nbs/75a_study_explorer.ipynb #bf2f6a27
+# %% ../nbs/75a_study_explorer.ipynb #a614dc0f
 import html
 from pathlib import Path
 import ipywidgets as w, numpy as np, pandas as pd
-from matplotlib.figure import Figure
 from .core import DataError, SagganError
 from .courses import study_state
 from .curves import plain, png_bytes, study_text
 from .figures import INK, colour, roc_points
 from .mistakes import Finder, current_table, mistakes
 from .page import data_uri, p_value, strip, value
-from .panels import Panel, control, escaped, frame, painted, png
+from .panels import Panel, Still, control, escaped, frame, painted, png
 from .scores import metrics
 from .statistics import MEASURES
 from .study import LABELS, label_of, load_predictions
@@ -49,11 +48,11 @@ def draw_scores(ax, frames): # axes, dict seed -> frame
     ax.set_xlabel('score', color=INK, fontsize=9)
     ax.legend(frameon=False, labelcolor=INK, fontsize=8.5, loc='upper center')
 
-# %% ../nbs/75a_study_explorer.ipynb #b9e7b86f
+# %% ../nbs/75a_study_explorer.ipynb #2039da3b
 def plot_method(predictions, classifier, method, seeds=None, height=3.4): # as in `of_method`; inches
     "Figure with ROC curve and scores of one row of the table."
     frames, base = (of_method(predictions, classifier, m, seeds) for m in (method, 'classic'))
-    fig = Figure(figsize=(9, height), facecolor='none')
+    fig = Still(figsize=(9, height), facecolor='none')
     roc, hist = fig.subplots(1, 2, gridspec_kw=dict(left=.06, right=.99, bottom=.14, top=.91, width_ratios=(1, 1.5), wspace=.14))
     auc = [a for f in frames.values() if (a := metrics(f)['auc']) is not None]
     plain(roc, f'ROC, AUC {np.mean(auc):.3f}' if auc else 'ROC, one class only')
