@@ -96,12 +96,12 @@ def code(text): return f'`{cell(text)}`' if text else ''
 def table(rows):
     "Markdown table of parameters; '' when there are none."
     if not rows: return ''
-    typed = any(t for row, _ in rows for _, t, _ in row)
-    head = ['name'] + ['type']*typed + ['default', 'meaning']
+    typed, given = (any(r[i] for row, _ in rows for r in row) for i in (1, 2))
+    head = ['name'] + ['type']*typed + ['default']*given + ['meaning']
     out = ['| ' + ' | '.join(head) + ' |', '|' + '---|'*len(head)]
     for row, said in rows:
         each = [', '.join(dict.fromkeys(filter(None, (code(r[i]) for r in row)))) for i in range(3)]
-        out.append('| ' + ' | '.join(each[:1] + each[1:2]*typed + [each[2], cell(said)]) + ' |')
+        out.append('| ' + ' | '.join(each[:1] + each[1:2]*typed + each[2:]*given + [cell(said)]) + ' |')
     return '\n'.join(out)
 
 
@@ -195,7 +195,7 @@ def command_page():
     sys.path.insert(0, str(ROOT))
     from saggan.cli import parser
     sub = next(a for a in parser()._actions if isinstance(a, argparse._SubParsersAction))
-    parts = ['# The command `saggan`', '> What every subcommand reads, writes and costs.', f'```text\n{ask()}```']
+    parts = ['# Command line', '> What `saggan` and each of its subcommands read, write and cost.', f'```text\n{ask()}```']
     return '\n\n'.join(parts + [f'## saggan {k}\n\n```text\n{ask(k)}```' for k in sub.choices]) + '\n'
 
 
