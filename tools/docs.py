@@ -281,4 +281,4 @@ def build(site):
     print(f'{len(list(html.rglob("*.html")))} pages: open {html/"index.html"}')
 
 
-if __name__ == '__main__': build(Path(sys.argv[1]).resolve() if len(sys.argv) > 1 else SITE)
+if __name__ == '__main__': build(SITE)
