@@ -7,7 +7,7 @@ __all__ = ['HEAT', 'MASK', 'CSS', 'windowed', 'enlarged', 'outline', 'painted', 
            'escaped', 'control', 'line', 'frame']
 
 # %% ../nbs/69a_panels.ipynb #84416dd6
-import html, io
+import html, io, threading
 from contextlib import contextmanager
 import ipywidgets as w, numpy as np
 from matplotlib import colormaps
@@ -107,7 +107,7 @@ CSS = '''<style>.saggan {padding:4px 2px 8px} .saggan .widget-label {text-align:
 class Panel:
     "A widget: `.view` is its ipywidgets tree, `.static()` a figure of what it shows; `draw` is called when a control changes."
     def __init__(self, *children): # of the tree, in a column
-        self.wrong, self._quiet, self.drawn = w.HTML(), False, 0
+        self.wrong, self._quiet, self.drawn, self.lock = w.HTML(), False, 0, threading.RLock()
         self.view = w.VBox([w.HTML(CSS, layout=dict(height='0', margin='0', display='none')), *children, self.wrong]).add_class('saggan')
     def _ipython_display_(self):
         from IPython.display import display
@@ -115,20 +115,23 @@ class Panel:
     @contextmanager
     def quiet(self):
         "Set controls inside this context without a redraw for each of them."
-        before, self._quiet = self._quiet, True
-        try: yield
-        finally: self._quiet = before
+        with self.lock:
+            before, self._quiet = self._quiet, True
+            try: yield
+            finally: self._quiet = before
     def on(self, what, *controls):
         "Call `what`, then `draw`, when the value of one of the controls changes; errors are shown in the panel."
         def changed(_):
-            if self._quiet: return
-            with self.quiet(): self.attempt(what)
-            self.refresh()
+            with self.lock:
+                if self._quiet: return
+                with self.quiet(): self.attempt(what)
+                self.refresh()
         for c in controls: c.observe(changed, 'value')
     def refresh(self):
         "Draw, or say why not."
-        self.attempt(self.draw, '')
-        self.drawn += 1
+        with self.lock:
+            self.attempt(self.draw, '')
+            self.drawn += 1
     def attempt(self, f, text=None):
         "Call f; what is wrong is shown, and cleared when `text` is ''."
         if f is None: return

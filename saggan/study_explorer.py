@@ -106,7 +106,7 @@ def pictures_html(cell, most=18): # folder of a cell; slices shown of each kind
     parts += [f'<h4>Fidelity: {html.escape(p.stem)}</h4><img alt="{html.escape(p.stem)}" src="{data_uri(p)}">' for p in sorted((cell/'fidelity').glob('*.png'))[:3]]
     return f'<div class="sx-pictures">{"".join(parts) or "<p class=sx-note>This cell has no pictures: its method makes no slices, or they are not made yet.</p>"}</div>'
 
-# %% ../nbs/75a_study_explorer.ipynb #e820d909
+# %% ../nbs/75a_study_explorer.ipynb #cd6778e1
 VIEWS = ('curve', 'pictures', 'mistakes')
 
 class StudyExplorer(Panel):
@@ -125,31 +125,35 @@ class StudyExplorer(Panel):
                          w.VBox([w.HBox(list(self.heads.values())).add_class('sx-line').add_class('sx-head'), self.body], layout=dict(max_width='1060px', overflow='hidden')),
                          w.HBox([self.title, self.look, self.seed], layout=dict(margin='16px 0 6px', align_items='center')), self.curve, self.pictures, self.errors)
         for k, b in self.heads.items(): b.on_click(lambda _, k=k: self.sort_by(k))
-        self.again.on_click(lambda _: (self.attempt(self.read), self.refresh()))
+        self.again.on_click(lambda _: self.reread())
         self.on(self.rebuild, self.classifier, self.measure)
         self.on(self.first_mistake, self.look, self.seed, self.kind)
         self.on(None, self.place, self.mask)
         self.attempt(self.read)
         self.refresh()
     def read(self): _read(self)
+    def reread(self):
+        with self.lock: self.attempt(self.read); self.refresh()
     def rebuild(self): _rebuild(self)
-    def sort_by(self, key): _sort_by(self, key)
-    def choose(self, method): _choose(self, method)
+    def sort_by(self, key):
+        with self.lock: _sort_by(self, key)
+    def choose(self, method):
+        with self.lock: _choose(self, method)
     def seeds(self): return [self.seed.value] if isinstance(self.seed.value, int) else None
     def first_mistake(self): self.place.value = 0
     def draw(self): _draw(self)
     def static(self): return _static(self)
 
-# %% ../nbs/75a_study_explorer.ipynb #40afce17
+# %% ../nbs/75a_study_explorer.ipynb #ee34b56c
 def _error_widgets(self):
     "StudyExplorer: the part that shows mistakes."
-    self.kind = w.ToggleButtons(options=[('false positives', 'false positive'), ('false negatives', 'false negative')], style=dict(button_width='144px'))
+    self.kind = w.ToggleButtons(options=[('false positives', 'false positive'), ('false negatives', 'false negative')], style=dict(button_width='152px'))
     self.place, self.mask = control(w.IntSlider, 'mistake', 0, min=0, max=0, readout=False), w.ToggleButton(True, description='mask', layout=dict(width='80px'))
     self.back, self.on_button = (w.Button(description=d, tooltip=f'{t} mistake', layout=dict(width='80px')) for d, t in (('◀', 'previous'), ('▶', 'next')))
     for b, step in ((self.back, -1), (self.on_button, 1)): b.on_click(lambda _, s=step: setattr(self.place, 'value', min(max(self.place.value + s, 0), self.place.max)))
-    self.about, (main, self.main_title, self.main), others = w.HTML(), frame('', 380), [frame('', 180) for _ in range(2)]
+    self.about, (main, self.main_title, self.main), others = w.HTML(), frame('', 372), [frame('', 180) for _ in range(2)]
     self.near = [(t, i) for _, t, i in others]
-    left = w.VBox([self.kind, self.place, w.HBox([self.back, self.on_button, self.mask]), self.about], layout=dict(width='308px', margin='0 16px 0 0'))
+    left = w.VBox([self.kind, self.place, w.HBox([self.back, self.on_button, self.mask]), self.about], layout=dict(width='320px', margin='0 14px 0 0'))
     return w.HBox([left, main, w.VBox([box for box, _, _ in others])], layout=dict(flex_flow='row wrap'))
 
 def _read(self):
@@ -207,7 +211,7 @@ def _choose(self, method):
     with self.quiet(): self.first_mistake()
     self.refresh()
 
-# %% ../nbs/75a_study_explorer.ipynb #72e816a7
+# %% ../nbs/75a_study_explorer.ipynb #b101a016
 def _draw(self):
     "StudyExplorer: what is behind the chosen row."
     shown = self.look.value if self.method else None
@@ -239,7 +243,7 @@ def _draw_mistake(self):
     r, self.finder = mine.iloc[self.place.value], self.finder or Finder(self.path)
     row = self.finder.row(r)
     below, above = self.finder.around(row) if row is not None else (None, None)
-    self.main.value, self.main_title.value = _slice_picture(self, row, 380), f'<div class=saggan-name>slice {r["slice"]} of {escaped(r.patient)}</div>'
+    self.main.value, self.main_title.value = _slice_picture(self, row, 372), f'<div class=saggan-name>slice {r["slice"]} of {escaped(r.patient)}</div>'
     for (title, image), i, name in zip(self.near, (above, below), ('next slice above', 'next slice below')):
         image.value, t = _slice_picture(self, i, 180), self.finder.slices.table
         title.value = f'<div class=saggan-name>{name}{"" if i is None else f": {t.slice[i]}, " + ("lesion" if t.label[i] else "normal")}</div>'

@@ -24,7 +24,7 @@ def study(tmp_path_factory):
     write_yaml(root/'study'/'config.yaml', dict(name='study', classifiers=['resnet18']))
     t = data.table
     for m, right in (('classic', .25), ('saggan', .35)):
-        f = t.assign(score=(.5 + (2*t.label - 1)*right*(t['slice'] % 4 - 1)/2).round(3))[['patient', 'slice', 'position', 'label', 'score']]
+        f = t.assign(score=(.5 + (2*t.label - 1)*right*(t['slice'] % 5 - 1)/4).round(3))[['patient', 'slice', 'position', 'label', 'score']]
         write_predictions(root/'study'/'cells'/f'{m}-s0'/'classifier'/'resnet18'/'predictions.csv', dict(val=f[::2], test=f[1::2]))
     cell = root/'study'/'cells'/'saggan-s0'
     for s in range(10, 110, 10): append_jsonl(cell/'gan'/'log.jsonl', dict(step=s, total=100, generator=2/s, change=.02, seconds=.1))
