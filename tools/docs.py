@@ -180,7 +180,7 @@ def target(name):
 
 def linked(text):
     "`saggan.module.name` in running text leads to the reference; inside fences and links nothing changes."
-    def one(m): return f'[`{m[1]}`](#{target(m[1])})' if m[1] in NAMES else m[0]
+    def one(m): return f'[`{m[1].removeprefix("saggan.")}`](#{target(m[1])})' if m[1] in NAMES else m[0]
     parts = re.split(r'(^```.*?^```)', text, flags=re.M | re.S)
     return ''.join(p if i % 2 else re.sub(r'(?<!\[)`(saggan\.\w+\.\w+)`(?!\])', one, p) for i, p in enumerate(parts))
 
@@ -242,7 +242,7 @@ CONFIG = dict(
     html=dict(use_repository_button=False, use_issues_button=False, use_edit_page_button=False, home_page_in_navbar=True, extra_footer='Research use only; nothing here is a diagnosis.'),
     launch_buttons=dict(notebook_interface='classic', binderhub_url='', jupyterhub_url='', thebe=False, colab_url=''),
     sphinx=dict(extra_extensions=['mathml'], config=dict(
-        html_math_renderer='mathml', nb_ipywidgets_js={}, nb_mime_priority_overrides=[], html_show_copyright=False, html_theme_options=dict(navbar_persistent=[], navbar_start=[], navbar_center=[], navbar_end=[]),
+        html_math_renderer='mathml', nb_ipywidgets_js={}, nb_mime_priority_overrides=[], html_show_copyright=False, html_context=dict(default_mode='auto'), html_theme_options=dict(navbar_persistent=[], navbar_start=[], navbar_center=[], navbar_end=[]),
         myst_enable_extensions=['dollarmath', 'amsmath', 'colon_fence', 'deflist'], myst_dmath_double_inline=True, myst_heading_anchors=4,
         suppress_warnings=['myst.header'])))
 
