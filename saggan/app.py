@@ -112,14 +112,14 @@ def free_port(port=0): # the one that is wanted; 0: any
             return s.getsockname()[1]
     except (OSError, OverflowError) as e: raise SettingsError(f'port {port} cannot be used ({getattr(e, "strerror", None) or e}); choose another one, or 0 for any.') from e
 
-# %% ../nbs/79_app.ipynb #459dc413
+# %% ../nbs/79_app.ipynb #8ddad8da
 @contextlib.contextmanager
 def served(path, port=0, reader_study=False, patience=90): # as for `explore`; seconds until the server must answer
     "Context with the process of voila and its address. SagganError when it does not start."
     if importlib.util.find_spec('voila') is None: raise SagganError('the app needs voila, which is not installed; install it with: pip install "saggan[app]"')
     contents(path)
     port, token = free_port(port), secrets.token_urlsafe(24)
-    options = ['--token', '--no-browser', f'--port={port}', '--Voila.ip=127.0.0.1', '--show_tracebacks=False', '--MappingKernelManager.cull_interval=60', '--MappingKernelManager.cull_idle_timeout=180']
+    options = ['--token', '--no-browser', f'--port={port}', '--Voila.ip=127.0.0.1', '--show_tracebacks=False', '--MappingKernelManager.cull_interval=60', '--MappingKernelManager.cull_idle_timeout=180', *(['--KernelManager.transport=ipc'] if os.name == 'posix' else [])]
     with tempfile.TemporaryDirectory(prefix='saggan-app-') as folder:
         notebook, log = app_folder(folder, path, reader_study), Path(folder)/'voila.log'
         env = os.environ | dict(JUPYTER_TOKEN=token, JUPYTER_PATH=os.pathsep.join(filter(None, (folder, os.environ.get('JUPYTER_PATH')))))

@@ -7,11 +7,11 @@ __all__ = ['NAMES', 'FIRST', 'LINES', 'FIGURES', 'smooth', 'name_of', 'measures_
            'draw_panel', 'plot_courses', 'png_bytes', 'duration', 'shown_number', 'course_row', 'course_table',
            'alarm_text', 'study_text']
 
-# %% ../nbs/73a_curves.ipynb #96f3fad5
+# %% ../nbs/73a_curves.ipynb #3b59c393
 import html, io
 import numpy as np
 from matplotlib.ticker import LogLocator, MaxNLocator, NullFormatter
-from PIL import Image
+from PIL import Image as Picture
 from scipy.signal import lfilter
 from .courses import alarms, pace, seconds_left
 from .figures import INK, colour
@@ -56,7 +56,7 @@ def plain(ax, title=''): # matplotlib axes
     ax.grid(alpha=.22, lw=.6)
     for side, line in ax.spines.items(): line.set_visible(side in ('left', 'bottom')); line.set_color(INK)
 
-# %% ../nbs/73a_curves.ipynb #947103f8
+# %% ../nbs/73a_curves.ipynb #6cae7ffc
 def draw_course(ax, course, measure, look, share=0.): # axes, Course, a name, (colour, line), for `smooth`
     "One curve; returns its values."
     x, y = course.values(measure)
@@ -100,7 +100,7 @@ def plot_courses(courses, # list of Course
         ax = fig.add_axes((.055, .02, .94, (low - .3)/high))
         ax.axis('off')
         ax.set_anchor('W')
-        with Image.open(grid) as im: ax.imshow(np.asarray(im), cmap='gray')
+        with Picture.open(grid) as im: ax.imshow(np.asarray(im), cmap='gray')
     return fig
 
 # %% ../nbs/73a_curves.ipynb #9ab70b48
@@ -110,7 +110,7 @@ def png_bytes(fig, dpi=105): # matplotlib figure
     fig.savefig(buffer, format='png', dpi=dpi, transparent=True, pil_kwargs=dict(compress_level=1))
     return buffer.getvalue()
 
-# %% ../nbs/73a_curves.ipynb #b1ab8786
+# %% ../nbs/73a_curves.ipynb #c63f99cf
 def duration(seconds): # or None
     "Seconds in words: '45 s', '12 min', '3 h 05 min', '2 d 4 h'; a dash where they are not known."
     if seconds is None: return '–'
@@ -122,9 +122,9 @@ def duration(seconds): # or None
 def shown_number(x): # a figure of a log
     "Three digits that count."
     if not isinstance(x, (int, float)): return '–'
-    return value(x, 0 if abs(x) >= 100 else 1 if abs(x) >= 10 else 3) if x == 0 or abs(x) >= .001 else f'{x:.0e}'
+    return value(x, 0 if abs(x) >= 100 else 1 if abs(x) >= 10 else 3) if x == 0 or abs(x) >= .001 else f'{x:.2g}'
 
-# %% ../nbs/73a_curves.ipynb #6dde790d
+# %% ../nbs/73a_curves.ipynb #ccbec414
 FIGURES = {'loss G': ('generator',), 'loss D': ('discriminator',), 'attention, normal / lesion': ('area_normal', 'area_lesion'), 'change': ('change',), 'Dice': ('dice',), 'found': ('found',),
            'lr, share': ('rate',), 'loss': ('train_loss',), 'validation loss': ('val_loss',), 'validation AUC': ('val_auc',), 'lr': ('lr',)}
 
@@ -133,8 +133,7 @@ def course_row(course, # Course
                look, # (colour, line)
                head): # keys of FIGURES
     "A row of the table as HTML."
-    done = course.step/course.total if course.total else 0
-    width = 100*min(1, done) if course.total else 0
+    width = 100 if now == 'finished' else 100*min(1, course.step/course.total) if course.total else 0
     bar = f'<span class="sg-bar"><span style="width:{width:.1f}%;background:{look[0]}"></span></span>'
     steps = f'{course.step}' + (f' of {course.total}' if course.total else '')
     figures = [' / '.join(shown_number(course.last.get(k)) for k in FIGURES[h]) if any(k in course.last for k in FIGURES[h]) else '–' for h in head]

@@ -27,7 +27,7 @@ STYLE = """<style>
 .saggan .sg-chips .widget-toggle-button.mod-active{background:rgba(47,126,216,.22);color:inherit}
 .saggan img.sg-curves{background:none;border-radius:0}.sg-monitor .sg-pixels{image-rendering:pixelated;max-width:100%}</style>"""
 
-# %% ../nbs/74_monitor.ipynb #6421dbb1
+# %% ../nbs/74_monitor.ipynb #052edb2c
 class Watch:
     "What is known of the trainings below a folder, read again whenever `look` is called; no widgets."
     def __init__(self, path): # folder of a study, of a cell, or one with a log.jsonl
@@ -51,9 +51,9 @@ class Watch:
         return bool(self.states) and cells and not {'running', 'silent', 'waiting'} & set(self.states.values())
 
     def lively(self, most=4):
-        "The courses to look at first: those that run, else those that were written last."
-        age = lambda n: -self.courses[n].tail.path.stat().st_mtime if self.courses[n].tail.path.exists() else 0
-        return [n for n, s in self.states.items() if s == 'running'][:most] or sorted(sorted(self.states, key=age)[:2])
+        "The courses to look at first: those that run, else the GANs that were written last."
+        def order(n): return self.courses[n].kind != 'gan', -self.courses[n].tail.path.stat().st_mtime if self.courses[n].tail.path.exists() else 0
+        return [n for n, s in self.states.items() if s == 'running'][:most] or sorted(sorted(self.states, key=order)[:2])
 
 # %% ../nbs/74_monitor.ipynb #adb472c0
 MARKS = dict(running='▶', finished='✓', failed='✗', silent='…', waiting='·')

@@ -61,15 +61,15 @@ def plot_method(predictions, classifier, method, seeds=None, height=3.4): # as i
     if frames: draw_scores(hist, frames)
     return fig
 
-# %% ../nbs/75a_study_explorer.ipynb #4ecc2a1f
+# %% ../nbs/75a_study_explorer.ipynb #b171b88e
 HEADS = dict(method='method', acc='ACC', auc='AUC', tpr='TPR', tnr='TNR', f1='F1', diff='difference', p='p', p_holm='p (Holm)', better='better')
 GRID = '150px repeat(5, minmax(76px, 1fr)) minmax(104px, 1.2fr) 58px 84px 72px'
-TABLE = f"""<style>.sx-line{{display:grid;grid-template-columns:{GRID};align-items:start}} .sx-row{{position:relative;height:40px;border-bottom:1px solid rgba(125,133,144,.25)}}
+TABLE = f"""<style>.sx-line{{display:grid;grid-template-columns:{GRID};align-items:start}} .sx-row{{position:relative;height:39px;flex:0 0 39px;overflow:hidden;border-bottom:1px solid rgba(125,133,144,.25)}}
 .sx-row>.widget-html{{position:absolute;inset:0;pointer-events:none;margin:0;height:auto;width:auto}} .sx-row .widget-html-content{{line-height:17px;overflow:visible}}
 .saggan .sx-row>button{{position:absolute;inset:0;width:100%;height:100%;margin:0;padding:0 0 0 26px;text-align:left;background:transparent;box-shadow:none;font-weight:600;border-radius:0}}
 .saggan .sx-row>button:hover{{background:rgba(125,133,144,.14)}} .saggan .sx-row.sx-on>button{{background:rgba(47,126,216,.16)}}
 .sx-line span{{text-align:right;padding:4px 8px 0;font-size:13px;font-variant-numeric:tabular-nums;white-space:nowrap}} .sx-line small{{display:block;font-size:10.5px;color:#7d8590;line-height:13px}}
-.sx-line i{{display:block;width:9px;height:9px;border-radius:50%;margin:15px 0 0 10px}} .sx-head{{border-bottom:1px solid rgba(125,133,144,.6)}}
+.sx-line i{{display:block;width:9px;height:9px;border-radius:50%;margin:15px 0 0 10px}} .sx-body,.sx-head{{scrollbar-gutter:stable}} .sx-head{{overflow:hidden;border-bottom:1px solid rgba(125,133,144,.6)}}
 .saggan .sx-head button{{width:100%;margin:0;padding:0 8px;text-align:right;background:transparent;box-shadow:none;color:#7d8590;font-weight:600;font-size:12px;height:28px}}
 .saggan .sx-head button:first-child{{text-align:left;padding-left:26px}} .sx-note{{color:#7d8590;font-size:12.5px;line-height:18px}} .saggan img.sx-plain{{background:none;border-radius:0}}
 .sx-pictures .strip{{display:grid;grid-template-columns:repeat(auto-fill,92px);gap:4px}} .sx-pictures .strip img{{width:92px;image-rendering:pixelated}} .sx-pictures>img{{max-width:900px;width:100%}}
@@ -106,7 +106,7 @@ def pictures_html(cell, most=18): # folder of a cell; slices shown of each kind
     parts += [f'<h4>Fidelity: {html.escape(p.stem)}</h4><img alt="{html.escape(p.stem)}" src="{data_uri(p)}">' for p in sorted((cell/'fidelity').glob('*.png'))[:3]]
     return f'<div class="sx-pictures">{"".join(parts) or "<p class=sx-note>This cell has no pictures: its method makes no slices, or they are not made yet.</p>"}</div>'
 
-# %% ../nbs/75a_study_explorer.ipynb #cd6778e1
+# %% ../nbs/75a_study_explorer.ipynb #fbdec402
 VIEWS = ('curve', 'pictures', 'mistakes')
 
 class StudyExplorer(Panel):
@@ -117,13 +117,14 @@ class StudyExplorer(Panel):
         self.classifier, self.measure = control(w.Dropdown, 'classifier', width='230px'), control(w.Dropdown, 'difference', options=[(v, k) for k, v in MEASURES.items()], width='230px')
         self.again, self.note = w.Button(description='Read again', layout=dict(width='110px')), w.HTML()
         self.heads = {k: w.Button(description=v, tooltip=f'sort by {v}') for k, v in HEADS.items()}
-        self.body = w.VBox(layout=dict(overflow='hidden', margin='0'))
-        self.look, self.seed = w.ToggleButtons(options=VIEWS, style=dict(button_width='100px')), control(w.Dropdown, 'seed', width='200px')
+        self.body = w.VBox(layout=dict(margin='0', max_height='409px', overflow='hidden auto')).add_class('sx-body')
+        self.look, self.seed = w.ToggleButtons(options=VIEWS), control(w.Dropdown, 'seed', width='200px')
         self.title, self.curve, self.pictures = w.HTML(), w.Image(format='png', layout=dict(max_width='900px')).add_class('sx-plain'), w.HTML()
         self.errors = _error_widgets(self)
         super().__init__(w.HTML(TABLE, layout=dict(display='none')), w.HBox([self.classifier, self.measure, self.again]), self.note,
-                         w.VBox([w.HBox(list(self.heads.values())).add_class('sx-line').add_class('sx-head'), self.body], layout=dict(max_width='1060px', overflow='hidden')),
+                         w.VBox([w.HBox(list(self.heads.values())).add_class('sx-line').add_class('sx-head'), self.body], layout=dict(max_width='1060px', width='auto', overflow='hidden')),
                          w.HBox([self.title, self.look, self.seed], layout=dict(margin='16px 0 6px', align_items='center')), self.curve, self.pictures, self.errors)
+        self.view.layout.width = '100%'
         for k, b in self.heads.items(): b.on_click(lambda _, k=k: self.sort_by(k))
         self.again.on_click(lambda _: self.reread())
         self.on(self.rebuild, self.classifier, self.measure)
@@ -144,10 +145,10 @@ class StudyExplorer(Panel):
     def draw(self): _draw(self)
     def static(self): return _static(self)
 
-# %% ../nbs/75a_study_explorer.ipynb #ee34b56c
+# %% ../nbs/75a_study_explorer.ipynb #a46bb805
 def _error_widgets(self):
     "StudyExplorer: the part that shows mistakes."
-    self.kind = w.ToggleButtons(options=[('false positives', 'false positive'), ('false negatives', 'false negative')], style=dict(button_width='152px'))
+    self.kind = w.ToggleButtons(options=[('false positives', 'false positive'), ('false negatives', 'false negative')])
     self.place, self.mask = control(w.IntSlider, 'mistake', 0, min=0, max=0, readout=False), w.ToggleButton(True, description='mask', layout=dict(width='80px'))
     self.back, self.on_button = (w.Button(description=d, tooltip=f'{t} mistake', layout=dict(width='80px')) for d, t in (('◀', 'previous'), ('▶', 'next')))
     for b, step in ((self.back, -1), (self.on_button, 1)): b.on_click(lambda _, s=step: setattr(self.place, 'value', min(max(self.place.value + s, 0), self.place.max)))
