@@ -4,7 +4,6 @@ A variant lives in a process of its own and waits while another is timed, so tha
 drifts is unfair to nobody: rounds go A B C A B C. Ratios inside one run are what counts; seconds are of this machine on this day."""
 import argparse
 import importlib
-import json
 import multiprocessing
 import os
 import statistics
@@ -144,6 +143,3 @@ def save(path, rows, **about):
 
 def numbers(text): return [int(w) for w in text.split(',')]
 def names(text): return [w for w in text.split(',') if w]
-
-
-if __name__ == '__main__': print(json.dumps({k: v.__doc__ for k, v in globals().items() if callable(v) and v.__doc__}, indent=1))
