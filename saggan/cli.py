@@ -108,6 +108,7 @@ def main(argv=None, # arguments; None: those of the command line
         import argcomplete
         argcomplete.autocomplete(p)
     args, old = p.parse_args(argv), None
+    if hasattr(sys.stdout, 'reconfigure'): sys.stdout.reconfigure(line_buffering=True)  # in a log, too, a line is there when it was said
     if main_thread := threading.current_thread() is threading.main_thread(): old = signal.signal(signal.SIGTERM, terminated)
     try: return args.function(args)
     except KeyboardInterrupt as e:

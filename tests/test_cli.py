@@ -272,6 +272,13 @@ def test_weights_are_exported_with_their_card_and_as_onnx(tmp_path, capsys):
     assert (tmp_path/'net.onnx').stat().st_size > 10_000 and 'net.onnx' in capsys.readouterr().out
 
 
+def test_a_log_gets_each_line_when_it_was_said(monkeypatch):
+    import io
+    monkeypatch.setattr(sys, 'stdout', io.TextIOWrapper(log := io.BytesIO()))
+    assert not sys.stdout.line_buffering
+    assert main(['info', 'presets']) == 0 and b'quickstart' in log.getvalue()
+
+
 class Table:
     "A table of two slices, one translated."
     translated = np.array([True, False])
