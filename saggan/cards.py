@@ -191,9 +191,11 @@ def weights_text(facts, method=None, seed=None): # as above
         if m == (method or m) and s == (s if seed is None else str(seed)): rows.append([path.relative_to(facts.run).as_posix(), label_of(m), s, f'{path.stat().st_size/1e6:.1f}', f'`{sha256(path)[:16]}`'])
     return table_md(['file', 'method', 'seed', 'MB', 'SHA-256'], rows)
 
-def settings_text(facts): # Facts
-    "The settings of the study, as YAML."
-    return facts.config and '```yaml\n' + yaml.safe_dump({k: v for k, v in facts.config.items() if v not in (None, '', {}, [])}, sort_keys=False) + '```'
+def settings_text(facts, method=None, seed=None): # as above
+    "The settings of the study, folders without their path, and those of one cell's networks, as YAML."
+    def text(d): return '```yaml\n' + yaml.safe_dump({k: Path(v).name if k in ('source', 'data') else v for k, v in d.items() if v not in (None, '', {}, [])}, sort_keys=False) + '```'
+    own = facts.run/'cells'/f'{method}-s{seed}'/'gan'/'settings.json'
+    return facts.config and text(facts.config) + ('\n\nOf the networks and their training:\n\n' + text(read_json(own)) if own.exists() else '')
 
 # %% ../nbs/61_cards.ipynb #6220f59d
 def model_card(facts, method=None, seed=None): # Facts; of one cell, or None for the study
@@ -213,7 +215,7 @@ def model_card(facts, method=None, seed=None): # Facts; of one cell, or None for
         ('Quality on validation patients', 'the quality of the networks', lambda: shown('gan/metrics.json', QUALITY)), ('Fidelity', 'the fidelity of the pictures', lambda: shown('fidelity/metrics.json', FIDELITY)),
         ('Weights', 'the weights', lambda: weights_text(facts, method, seed)), ('Data', 'the data', lambda: identity_text(facts) + '\n\nMore in DATA_CARD.md of the study.'),
         ('Licence', 'the terms of the data', lambda: 'The program: Apache-2.0. The weights carry what the data allow. ' + (licence(facts.track) or 'Those are not known.')),
-        ('Settings', 'the settings', lambda: settings_text(facts)), ('How to cite', '', lambda: CITE), ('Made', '', lambda: made_text(facts))])
+        ('Settings', 'the settings', lambda: settings_text(facts, method, seed)), ('How to cite', '', lambda: CITE), ('Made', '', lambda: made_text(facts))])
 
 def write_cards(run): # folder of a study
     "Write MODEL_CARD.md and DATA_CARD.md of a study and a model card beside each translator's weights; returns the paths."

@@ -166,19 +166,23 @@ def export_volumes(made, # SliceSet with the columns volume and slice
                    volumes, # dict volume -> record, of the set that the slices come from
                    out, # folder
                   ):
-    "Write one NIfTI a volume and channel and one for the masks, in the source's grid and scale; returns the paths."
+    "Write one NIfTI a volume and channel and one for the masks, in the source's grid and scale; synthetic ones say so in the file and in a JSON beside it. Returns the paths."
     from pathlib import Path
     import numpy as np
+    from saggan import __version__
     from saggan.core import DataError
     from saggan.data import export_nifti, restore, restore_mask
     paths = []
     for name, rows in made.table.groupby('volume').indices.items():
         if name not in volumes: raise DataError(f'{name}: the prepared set does not know this volume, so its scale cannot be undone.')
         stem, record, where = name.replace('/', '_'), volumes[name], made.table.slice.to_numpy()[rows]
+        told = dict(made_by=f'saggan {__version__}', research_only=True, volume=name, slices=where.tolist(), labels=made.table.label.to_numpy()[rows].tolist(),
+                    sources=sorted(set(made.table.source.iloc[rows])), weights_sha256=sorted(set(made.table.weights.iloc[rows].astype(str))) if 'weights' in made.table else [])
+        told = told if made.settings.get('synthetic') else None
         stack = np.stack([restore(made.images[i], record) for i in rows])
-        for c in range(stack.shape[1]): paths.append(export_nifti(Path(out)/f'{stem}_{c}.nii.gz', stack[:, c], where, record))
+        for c in range(stack.shape[1]): paths.append(export_nifti(Path(out)/f'{stem}_{c}.nii.gz', stack[:, c], where, record, told))
         masks = np.stack([restore_mask(made.masks[i][0], record) for i in rows]).astype(bool)
-        paths.append(export_nifti(Path(out)/f'{stem}_mask.nii.gz', masks, where, record))
+        paths.append(export_nifti(Path(out)/f'{stem}_mask.nii.gz', masks, where, record, told))
     return paths
 
 # %% ../nbs/81e_commands.ipynb #0c84f7be

@@ -42,14 +42,15 @@ def encode(values, # in the source's scale
 
 def write_like(path, # .nii or .nii.gz to write
                source, # Source
-               stored, # numbers to store, in the file's axes; of another type than the source's: taken as they are, without its factor
+               stored, # numbers to store, in the file's axes
                provenance, # dict, see `saggan.readers.stamp`
+               own=True, # they are intensities, in the source's type and behind its factor; False: a map, taken as it is
               ):
     "Write a volume under the source's header, which says that it is synthetic; returns the path."
     header, buffer = stamp(source.header.copy(), provenance), io.BytesIO()
-    if stored.dtype != source.stored.dtype:
+    if not own:
         header.set_data_dtype(stored.dtype)
-        header['scl_slope'], header['scl_inter'], header['cal_min'], header['cal_max'] = 1, 0, 0, 1 if stored.max() <= 1 else 0
+        header['scl_slope'], header['scl_inter'], header['cal_min'], header['cal_max'] = 1, 0, 0, 1
     header['vox_offset'] = 0  # written anew, behind the extensions
     header.write_to(buffer)
     raw = buffer.getvalue().ljust(int(header['vox_offset']), b'\0')
@@ -153,7 +154,7 @@ def write_volume(out, done, sources, provenance): # folder or file; VolumeTransl
         stored, touched = s.stored.copy(), done.attention > 0
         stored[touched] = encode(image[touched], s)
         write_like(name, s, stored, provenance)
-    more = [write_like(beside(names[0], f'_{kind}.nii.gz'), sources[0], part, provenance | dict(holds=f'{kind}: where the volume was changed'))
+    more = [write_like(beside(names[0], f'_{kind}.nii.gz'), sources[0], part, provenance | dict(holds=f'{kind}: where the volume was changed'), own=False)
             for kind, part in (('attention', done.attention.astype(np.float32)), ('mask', done.mask.astype(np.uint8)))]
     about = write_json(beside(names[0]), dict(synthetic=True, warning=SYNTHETIC) | provenance | dict(slices=done.table.to_dict('records'), files=[f.name for f in [*names, *more]]))
     return [*names, *more, about]
