@@ -156,9 +156,11 @@ def classify(args):
 def report(args):
     """Make table and report of a study again from what its cells left.
 
-    Reads cells/*/classifier/*/predictions.csv. Writes table.csv, metrics.json and report.html (some MB). Costs seconds."""
+    Reads cells/*/classifier/*/predictions.csv. Writes table.csv, metrics.json, report.html (some MB) and the cards. Costs seconds."""
     from saggan.report import write_report
+    from saggan.cards import write_cards
     print(write_report(args.run, args.replicates))
+    write_cards(args.run)
     return 0
 
 # %% ../nbs/81e_commands.ipynb #009cab17
