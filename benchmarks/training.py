@@ -53,7 +53,7 @@ def main():
     p.add_argument('--steps', type=int, default=1, help='in one turn (default: 1; on a GPU take 10)')
     p.add_argument('--set', action='append', default=[], metavar='KEY=VALUE', help='option of our training, such as precision=32-true; "name:KEY=VALUE,..." measures a further variant')
     a, out = p.parse_args(), []
-    from saggan.cli import parse_set
+    from saggan.options import parse_set
     plain = parse_set([s for s in a.set if ':' not in s])
     further = {s.partition(':')[0]: parse_set(s.partition(':')[2].split(',')) for s in a.set if ':' in s}
     for size in a.sizes:

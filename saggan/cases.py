@@ -72,6 +72,7 @@ def fit_image(image, # (C, H, W) in [-1, 1]
               size, # side in pixels
              ):
     "Slice padded to a square and resized, (C, size, size); still exactly -1 where only background went in."
+    if image.shape[1:] == (size, size): return image
     out = []
     for plane in image:
         plane = _squared(plane, -1)
@@ -113,14 +114,14 @@ def prepare_case(case, # Case
     depth, size = raw.shape[1], opt['image_size']
     lo, hi = intensity_range(raw, opt['percentiles'])
     first, last = axial_range(depth, opt['axial'] if case.kind == 'nifti' else None)
-    images, kept, rows, out = [], [], [], dict.fromkeys(('constant', 'tiny lesion', 'little foreground'), 0)
+    n, rows, out = last - first + 1, [], dict.fromkeys(('constant', 'tiny lesion', 'little foreground'), 0)
+    images, kept = np.empty((n, len(raw), size, size), np.float32), np.empty((n, 1, size, size), np.uint8)
     for d in range(first, last + 1):
         image, mask = fit_image(normalise(raw[:, d], lo, hi), size), fit_mask(masks[d], size)
         why, px, fore = _keep(image, raw[:, d], mask, bool(masks[d].any()), opt)
         if why: out[why] += 1
         else:
-            images.append(image)
-            kept.append(mask)
+            images[len(rows)], kept[len(rows)] = image, mask
             file = case.images[d if case.kind == 'pictures' else 0]
             rows.append(dict(patient=case.patient, site=case.site, volume=case.name, slice=d,
                              position=round(d/max(depth - 1, 1), 6) if depth > 1 else .5,
@@ -129,8 +130,7 @@ def prepare_case(case, # Case
                              sha256=sha256(np.ascontiguousarray(raw[:, d]))))
     record = dict(name=case.name, patient=case.patient, site=case.site, modalities=list(case.modalities), lo=lo, hi=hi, size=size,
                   geometry=geometry, notes=notes, kept=len(rows), left_out=out)
-    none = np.zeros((0, len(raw), size, size), np.float32)
-    return np.stack(images) if images else none, np.stack(kept) if kept else none[:, :1].astype(np.uint8), rows, record
+    return images[:len(rows)], kept[:len(rows)], rows, record
 
 # %% ../nbs/01c_cases.ipynb #d11768a7
 def restore(image, # (C, S, S) or (S, S), in [-1, 1]

@@ -10,7 +10,7 @@ import torch
 from torch import nn
 from torch.nn.utils.parametrizations import spectral_norm
 from .core import SettingsError
-from .amse import InstanceNorm
+from .amse import InstanceNorm, full
 from .generator import init_weights
 
 # %% ../nbs/14_discriminator.ipynb #32f37402
@@ -31,7 +31,7 @@ class Discriminator(nn.Module):
             if norm and (i or norm == 'all'): net += [InstanceNorm()]
             net += [nn.LeakyReLU(.2, inplace=True)]
         self.net = nn.Sequential(*net, sn(init_conv(widths[-1], 1, 1)))
-    def forward(self, x: torch.Tensor): return self.net(x)  # x: (B, C, H, W), at least 32 pixels wide for 3 layers
+    def forward(self, x: torch.Tensor): return full(self.net(x))  # x: (B, C, H, W), at least 32 pixels wide for 3 layers
 
 # %% ../nbs/14_discriminator.ipynb #53386599
 def init_conv(c_in: int, c_out: int, stride: int):  # channels in and out, 1 or 2

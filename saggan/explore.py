@@ -77,8 +77,8 @@ def read_raw(case, # Case
     if case.kind != 'nifti':
         images, masks, _, _ = load_case(case)
         return images, masks, 1.
-    volumes = [read_nifti(p, nan='zero') for p in case.images]
-    mask = read_labels(case.masks[0][0]) if case.masks else None
+    volumes = [read_nifti(p, nan='zero', contiguous=False) for p in case.images]
+    mask = read_labels(case.masks[0][0], contiguous=False) if case.masks else None
     for p, v in zip([*case.images[1:], *(case.masks[0] if case.masks else [])], [*volumes[1:], mask]): check_same_grid(volumes[0], v, case.images[0].name, p)
     mm = np.linalg.norm(volumes[0].affine[:3, :3], axis=0)
     return np.stack([to_stack(v.data) for v in volumes]), None if mask is None else to_stack(mask.data > 0), float(mm[1]/mm[0])

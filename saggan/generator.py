@@ -11,7 +11,7 @@ from torch import nn
 from torch.nn import functional as F
 from torch.utils.checkpoint import checkpoint
 from .core import SettingsError
-from .amse import AMSEResidual, InstanceNorm, conv_norm
+from .amse import AMSEResidual, InstanceNorm, ReflectConv, conv_norm, full, reflect
 
 # %% ../nbs/12_generator.ipynb #dac6a42c
 def up_block(c_in: int, c_out: int,              # channels in and out
@@ -26,13 +26,13 @@ def up_block(c_in: int, c_out: int,              # channels in and out
     raise SettingsError(f"upsample is {upsample!r}; use 'transpose', 'resize' or 'shuffle'")
 
 # %% ../nbs/12_generator.ipynb #75fbf9f6
-class Head(nn.Conv2d):
-    "A reflection-padded 7x7 convolution, computed four by four pixels at a time: (B, C, H, W) -> (B, c_out, H, W)."
-    def __init__(self, c_in: int, c_out: int): super().__init__(c_in, c_out, 7, padding=3, padding_mode='reflect')  # channels
+class Head(ReflectConv):
+    "A reflection-padded 7x7 convolution, computed four by four pixels at a time: (B, C, H, W) -> (B, c_out, H, W), no less than float32."
+    def __init__(self, c_in: int, c_out: int): super().__init__(c_in, c_out, 7)  # channels
     def forward(self, x: torch.Tensor):
-        x, w = F.pad(x, (3, 3, 3, 3), 'reflect'), self.weight
+        x, w = reflect(x, 3).contiguous(memory_format=torch.channels_last), self.weight  # in this layout kernels for few outputs are faster
         tile = torch.stack([F.pad(w, (j, 3 - j, i, 3 - i)) for i in range(4) for j in range(4)], 1)  # (c_out, 16, c_in, 10, 10)
-        return F.pixel_shuffle(F.conv2d(x, tile.flatten(0, 1), self.bias.repeat_interleave(16), 4), 4)
+        return full(F.pixel_shuffle(F.conv2d(x, tile.flatten(0, 1), self.bias.repeat_interleave(16), 4), 4))
 
 # %% ../nbs/12_generator.ipynb #7e47123b
 class ResNet(nn.Sequential):

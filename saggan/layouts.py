@@ -209,14 +209,15 @@ def from_stack(stack, # (Z, Y, X) pictures
 # %% ../nbs/01a_layouts.ipynb #6a5fc817
 def _load_nifti(case, nan):
     "Images (C, D, H, W), masks (D, H, W), geometry and notes of a NIfTI case."
-    vols = [read_nifti(p, nan) for p in case.images]
-    seg = read_labels(case.masks[0][0])
+    vols = [read_nifti(p, nan, contiguous=False) for p in case.images]
+    seg = read_labels(case.masks[0][0], contiguous=False)
     for p, v in zip([*case.images[1:], case.masks[0][0]], [*vols[1:], seg]): check_same_grid(vols[0], v, case.images[0].name, p)
     v = vols[0]
     geometry = dict(kind='nifti', affine=v.affine.tolist(), source_affine=v.source_affine.tolist(), turn=v.turn.tolist(),
                     shape=list(v.data.shape))
     notes = [f'{p.name}: {n}' for p, x in zip([*case.images, *case.masks[0]], [*vols, seg]) for n in x.notes]
-    return np.stack([np.ascontiguousarray(to_stack(x.data)) for x in vols]), np.ascontiguousarray(to_stack(seg.data > 0)), geometry, notes
+    stacks = [np.ascontiguousarray(to_stack(x.data)) for x in vols]
+    return np.stack(stacks) if len(stacks) > 1 else stacks[0][None], np.ascontiguousarray(to_stack(seg.data > 0)), geometry, notes
 
 # %% ../nbs/01a_layouts.ipynb #850063bd
 def _load_pictures(case):

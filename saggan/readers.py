@@ -8,10 +8,11 @@ __all__ = ['MAX_VOXELS', 'MAX_PIXELS', 'MAX_EXTRA', 'SYNTHETIC', 'CHANNELS', 'ne
            'pick_channels', 'read_mask']
 
 # %% ../nbs/01_readers.ipynb #6321bfa2
-import difflib, gzip, json, struct, zlib
+import difflib, gzip, json, math, os, struct, zlib
 from dataclasses import dataclass, field
 from pathlib import Path
 import nibabel as nib, numpy as np
+from isal import igzip_lib
 from nibabel import orientations as nio
 from PIL import Image
 from .core import DataError, atomic, write_json
@@ -65,9 +66,19 @@ def _budget(head, path):
     return int(offset + voxels*bytes_each) + MAX_EXTRA
 
 # %% ../nbs/01_readers.ipynb #d1598cc0
-def read_bytes(path, # .nii or .nii.gz
-               chunk=1 << 20, # bytes read at a time
-              ):
+def _inflate(data, cap):
+    "At most `cap` bytes, and one more where there are more, of a gzip file in memory; EOFError when it is cut off, IsalError when a checksum is wrong."
+    out, n = [], 0
+    while data and n <= cap:
+        member = igzip_lib.IgzipDecompressor(flag=igzip_lib.DECOMP_GZIP)
+        out.append(member.decompress(data, cap + 1 - n))
+        n += len(out[-1])
+        if not member.eof and n <= cap: raise EOFError('they end too early')
+        data = member.unused_data.lstrip(b'\0')
+    return out[0] if len(out) == 1 else b''.join(out)
+
+# %% ../nbs/01_readers.ipynb #a1e6fe5b
+def read_bytes(path): # .nii or .nii.gz
     "All bytes of a NIfTI file, inflated to the end of the stream: checksum verified, size capped. DataError names the fault."
     path = Path(path)
     try:
@@ -80,24 +91,24 @@ def read_bytes(path, # .nii or .nii.gz
             if named_gz and not zipped:
                 _dims(raw.read(540), path)
                 raise DataError(f'{path}: is a NIfTI file without compression. Rename it to {path.name[:-3]}.')
-            out, cap = bytearray(), None
-            with gzip.GzipFile(fileobj=raw) if zipped else raw as f:
-                while block := f.read(chunk):
-                    out += block
-                    if cap is None: cap = _budget(bytes(out[:540]), path)
-                    if len(out) > cap: raise DataError(f'{path}: holds more data than its header promises (stopped after '
-                                                       f'{len(out)/2**20:.0f} MB). Do not use it.')
-    except (EOFError, gzip.BadGzipFile, zlib.error) as e:
+            head = raw.read(2**16)
+            if zipped: head = zlib.decompressobj(31).decompress(head, 540)
+            cap = _budget(head[:540], path) if len(head) >= 540 else 2**16
+            raw.seek(0)
+            out = raw.read(cap + 1)
+            if zipped and len(out) <= cap: out = _inflate(out, cap)
+    except (EOFError, igzip_lib.error, zlib.error) as e:
         raise DataError(f'{path}: the compressed data are damaged ({e}). Copy or download it again.') from e
     except OSError as e: raise DataError(f'{path}: cannot be read ({e.strerror or e}).') from e
-    if cap is None: raise DataError(f'{path}: compressed, but empty inside. Copy or download it again.')
-    return bytes(out)
+    if not out: raise DataError(f'{path}: compressed, but empty inside. Copy or download it again.')
+    if len(out) > _budget(out[:540], path): raise DataError(f'{path}: holds more data than its header promises (stopped after {len(out)/2**20:.0f} MB). Do not use it.')
+    return out
 
 # %% ../nbs/01_readers.ipynb #4c774d3a
 @dataclass
 class Volume:
     "A checked volume in RAS+ orientation, and the way back to its file."
-    data: np.ndarray # float32 (X, Y, Z), C-contiguous, native byte order
+    data: np.ndarray # (X, Y, Z)
     affine: np.ndarray # (4, 4) of `data`, mm
     source_affine: np.ndarray # (4, 4) of the file, mm
     turn: np.ndarray # (3, 2) orientation transform from file to RAS
@@ -147,8 +158,9 @@ def _decode(path, channel):
         if dtype.fields is not None or dtype.kind not in 'iuf':
             raise DataError(f'{path}: voxels are {"colours (RGB)" if dtype.fields else dtype.name}, not grey values. '
                             'Convert it to one channel of magnitudes.')
-        slope = img.dataobj.slope
-        data = np.asarray(img.dataobj, dtype=np.float64 if slope != 1 or dtype.itemsize > 4 else np.float32)
+        stored, shape = img.dataobj, img.header.get_data_shape()
+        if stored.slope == 1 and stored.inter == 0: data = np.frombuffer(raw, dtype, math.prod(shape), stored.offset).reshape(shape, order='F')
+        else: data = np.asarray(stored, dtype=np.float64)
     except DataError: raise
     except Exception as e: raise DataError(f'{path}: cannot be decoded ({type(e).__name__}: {e}). Export the file again.') from e
     while data.ndim > 3 and data.shape[-1] == 1: data = data[..., 0]
@@ -159,16 +171,13 @@ def _decode(path, channel):
     return img, data[..., None] if data.ndim == 2 else data, _scaling(raw)
 
 # %% ../nbs/01_readers.ipynb #530b02ac
-def read_nifti(path, # .nii or .nii.gz
-               nan='refuse', # 'refuse', or 'zero' to put 0 where a voxel is not a number
-               channel=None, # which volume of a 4-D file
-              ):
-    "A NIfTI file as a checked `Volume`; DataError with file, reason and remedy otherwise."
+def _read(path, nan='refuse', channel=None):
+    "A NIfTI file as a checked `Volume` whose voxels are a view in the file's own type and order."
     img, data, notes = _decode(path, channel)
     affine, more = _affine(img, path)
     if img.header['descrip'].item().startswith(SYNTHETIC[:9].encode()): notes.append('says that it is synthetic, not a patient')
-    bad = ~np.isfinite(data)
-    if bad.any():
+    if data.dtype.kind == 'f' and not np.isfinite([data.min(), data.max()]).all():
+        bad = ~np.isfinite(data)
         n_inf = int(np.isinf(data).sum())
         if n_inf or nan != 'zero':
             raise DataError(f'{path}: {int(bad.sum()):,} voxels are NaN or infinite. Clean the file'
@@ -176,23 +185,37 @@ def read_nifti(path, # .nii or .nii.gz
         data, more = np.where(bad, 0, data), more + [f'{int(bad.sum())} NaN voxels set to 0']
     turn = nio.io_orientation(affine)
     if np.isnan(turn).any(): raise DataError(f'{path}: the affine does not say where the axes point. Set it with nibabel or fslorient.')
-    ras = nio.apply_orientation(data, turn)
-    return Volume(np.ascontiguousarray(ras, dtype=np.float32), affine @ nio.inv_ornt_aff(turn, data.shape), affine, turn, notes + more)
+    return Volume(nio.apply_orientation(data, turn), affine @ nio.inv_ornt_aff(turn, data.shape), affine, turn, notes + more)
+
+# %% ../nbs/01_readers.ipynb #60a7dd00
+def read_nifti(path, # .nii or .nii.gz
+               nan='refuse', # 'refuse', or 'zero' to put 0 where a voxel is not a number
+               channel=None, # which volume of a 4-D file
+               contiguous=True, # False: a view in the file's order, which saves a copy
+              ):
+    "A NIfTI file as a checked `Volume` of float32; DataError with file, reason and remedy otherwise."
+    vol = _read(path, nan, channel)
+    if contiguous: vol.data = np.ascontiguousarray(vol.data, dtype=np.float32)
+    else:
+        back = nio.ornt_transform(nio.axcodes2ornt('RAS'), vol.turn)  # turned back, what is copied lies in order
+        vol.data = nio.apply_orientation(nio.apply_orientation(vol.data, back).astype(np.float32), vol.turn)
+    return vol
 
 # %% ../nbs/01_readers.ipynb #7edfcb46
 def read_labels(path, # .nii or .nii.gz of a segmentation
                 allowed=(0, 1, 2, 3, 4), # labels that may occur
+                contiguous=True, # as in `read_nifti`
                ):
-    "A segmentation as a checked `Volume` of whole numbers; DataError when labels are fractions or unknown."
-    vol = read_nifti(path)
-    whole = np.rint(vol.data)
-    if (off := np.abs(vol.data - whole).max()) > 1e-3:
+    "A segmentation as a checked `Volume` of whole numbers, in an integer type or float32; DataError when labels are fractions or unknown."
+    vol = _read(path)
+    whole = np.rint(vol.data) if vol.data.dtype.kind == 'f' else vol.data
+    if whole is not vol.data and (off := np.abs(vol.data - whole).max()) > 1e-3:
         raise DataError(f'{path}: labels are not whole numbers (off by up to {off:.3g}). Resample the segmentation with nearest neighbour.')
-    small = 0 <= whole.min() and whole.max() < 256
-    there = np.flatnonzero(np.bincount(whole.astype(np.uint8).ravel())) if small else np.unique(whole)
-    unknown = sorted({int(v) for v in there} - set(allowed))
+    lo, hi = int(whole.min()), int(whole.max())
+    unknown = [] if hi - lo < 256 and {*range(lo, hi + 1)} <= {*allowed} else sorted({int(v) for v in np.unique(whole)} - {*allowed})
     if unknown: raise DataError(f'{path}: has labels {unknown[:8]}; allowed are {list(allowed)}. Is it a segmentation? Renumber it if so.')
-    vol.data = whole
+    if whole.dtype.kind == 'f': whole = whole.astype(np.float32, copy=False)
+    vol.data = np.ascontiguousarray(whole) if contiguous else whole
     return vol
 
 # %% ../nbs/01_readers.ipynb #48d93b46

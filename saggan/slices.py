@@ -4,7 +4,7 @@
 
 # %% auto #0
 __all__ = ['COLUMNS', 'SPLITS', 'DARK', 'Rows', 'split_patients', 'SliceSet', 'from_arrays', 'assert_disjoint', 'hash_rows',
-           'hash_set', 'to_csv', 'open_set', 'concat']
+           'write_rows', 'hash_set', 'to_csv', 'open_set', 'concat']
 
 # %% ../nbs/01b_slices.ipynb #578f6602
 import contextlib, hashlib, json, math, os, shutil
@@ -171,9 +171,28 @@ def assert_disjoint(*sets, # SliceSets, or frames with `patient` and, where know
 # %% ../nbs/01b_slices.ipynb #ac014a04
 def hash_rows(array, # (N, ...) array, memory map or Rows
              ):
-    "SHA-256 of an array, read row by row."
+    "SHA-256 of an array, read some rows at a time."
     h = hashlib.sha256(f'{np.dtype(array.dtype).str}{tuple(array.shape)}'.encode())
-    for i in range(len(array)): h.update(np.ascontiguousarray(array[i]).tobytes())
+    for i in range(0, len(array), 64): h.update(np.ascontiguousarray(array[i:i + 64]))
+    return h.hexdigest()
+
+# %% ../nbs/01b_slices.ipynb #b8c4f607
+def write_rows(path, # .npy file
+               blocks, # arrays (n, ...) that follow each other
+               dtype, # of the file
+               shape, # of all blocks together
+              ):
+    "Write an array of any size block by block, to the disk and no further; returns its SHA-256, as `hash_rows` does."
+    shape = tuple(map(int, shape))
+    h = hashlib.sha256(f'{np.dtype(dtype).str}{shape}'.encode())
+    with open(path, 'wb') as f:
+        np.lib.format.write_array_header_1_0(f, dict(descr=np.dtype(dtype).str, fortran_order=False, shape=shape))
+        for block in blocks:
+            block = np.ascontiguousarray(block, dtype=dtype)
+            f.write(block)
+            h.update(block)
+        f.flush()
+        os.fsync(f.fileno())
     return h.hexdigest()
 
 # %% ../nbs/01b_slices.ipynb #67c4f4cf
@@ -221,16 +240,10 @@ def _save(self, folder):
     partial = folder.with_name(folder.name + '.partial')
     shutil.rmtree(partial, ignore_errors=True)
     partial.mkdir(parents=True)
-    for k in ('images', 'masks'):
-        a = getattr(self, k)
-        to = np.lib.format.open_memmap(partial/f'{k}.npy', mode='w+', dtype=a.dtype, shape=tuple(a.shape)) if len(a) else None
-        for i in range(len(a)): to[i] = a[i]
-        if to is None: np.save(partial/f'{k}.npy', np.zeros(a.shape, a.dtype))
-        else: to.flush()
-        del to
+    arrays = {k: write_rows(partial/f'{k}.npy', (a[i:i + 64] for i in range(0, len(a), 64)), a.dtype, a.shape) for k, a in (('images', self.images), ('masks', self.masks))}
     write_text(partial/'table.csv', to_csv(self.table))
     write_json(partial/'volumes.json', list(self.volumes.values()))
-    write_json(partial/'settings.json', self.settings | dict(arrays={k: hash_rows(getattr(self, k)) for k in ('images', 'masks')}))
+    write_json(partial/'settings.json', self.settings | dict(arrays=arrays))
     if folder.exists(): folder.rmdir()
     os.replace(partial, folder)
     return open_set(folder)

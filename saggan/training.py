@@ -26,7 +26,7 @@ class TrainingSettings:
     batch_size: int = 2           # slices of each domain
     accumulate: int = 1           # parts that a batch is cut into, for small cards; the gradient is that of the whole
     checkpointing: bool = False   # gradient checkpointing: less memory, a third more time
-    compile: bool = False         # compile the generators: a minute at the start, a tenth less time afterwards
+    compile: bool = False         # compile the networks: two minutes at the first start, then up to a tenth less time; needs a C++ compiler
     lr: float = 1e-4              # Adam, generators
     lr_d: float = 4e-4            # Adam, discriminators
     beta1: float = .5             # Adam
@@ -105,7 +105,9 @@ def setup(game, s: TrainingSettings):  # a game and how it is trained
     fabric = make_fabric(s.device, s.precision)
     for m in game.modules():
         if hasattr(m, 'spare'): m.spare = s.checkpointing
-    if s.compile: [net.compile() for net in game.generators.children()]
+    if s.compile:
+        game.to(memory_format=torch.channels_last)
+        for net in (*game.generators.children(), *game.discriminators.children()): net.compile()
     model = fabric.setup_module(game)
     model.fabric = fabric
     make = lambda part, lr: torch.optim.Adam([p for p in part.parameters()], lr, (s.beta1, s.beta2), fused=True)
