@@ -8,7 +8,7 @@ __all__ = ['MAX_VOXELS', 'MAX_PIXELS', 'MAX_EXTRA', 'SYNTHETIC', 'CHANNELS', 'ne
            'pick_channels', 'read_mask']
 
 # %% ../nbs/01_readers.ipynb #6321bfa2
-import difflib, gzip, json, math, os, struct, zlib
+import difflib, gzip, json, math, struct, zlib
 from dataclasses import dataclass, field
 from pathlib import Path
 import nibabel as nib, numpy as np
