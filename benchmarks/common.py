@@ -75,7 +75,7 @@ class Variant:
     def __init__(self, title, where, name, threads, paths=(), **kwargs):
         self.title, self.rows = title, []
         self.pipe, there = multiprocessing.get_context('spawn').Pipe()
-        self.process = multiprocessing.get_context('spawn').Process(target=serve, args=(there, where, name, kwargs, threads, list(map(str, paths))), daemon=True)
+        self.process = multiprocessing.get_context('spawn').Process(target=serve, args=(there, where, name, kwargs, threads, list(map(str, paths))))
         self.process.start()
         there.close()
         self.first = self.answer()

@@ -99,22 +99,28 @@ def batch_indices(step, # 0, 1, ...
 
 # %% ../nbs/50_classification.ipynb #88e98d14
 class Pool:
-    "Several sets as one: `pool[indices]` gives images (B, C, H, W) and labels (B,) as tensors."
+    "Several sets as one: `pool[indices]` gives images (B, C, H, W) and labels (B,) as tensors, `pool.read(indices)` in memory that the next `read` uses again."
     def __init__(self, *sets): # SliceSets of one slice size
         if len({tuple(s.images.shape[1:]) for s in sets}) > 1:
             raise DataError(f'sets with slices of different sizes cannot be mixed: {[tuple(s.images.shape[1:]) for s in sets]}.')
         self.sets, self.ends = sets, np.cumsum([len(s) for s in sets])
         self.labels = np.concatenate([s.table.label.to_numpy() for s in sets]).astype('f4')
+        self.memory = self.empty(0)
 
     def __len__(self): return int(self.ends[-1])
 
-    def __getitem__(self, indices):
+    def __getitem__(self, indices): return self.fill(self.empty(len(indices)), indices)
+
+    def empty(self, n): return np.empty((n, *self.sets[0].images.shape[1:]), 'f4')
+
+    def read(self, indices): # of a batch; the system takes several times as long to find memory for it as the slices take to be copied
+        if len(self.memory) < len(indices): self.memory = self.empty(len(indices))
+        return self.fill(self.memory[:len(indices)], indices)
+
+    def fill(self, images, indices): # array (B, C, H, W), written over; of the slices
         indices = np.asarray(indices)
         which = np.searchsorted(self.ends, indices, side='right')
-        images = np.empty((len(indices), *self.sets[0].images.shape[1:]), 'f4')
-        for k, s in enumerate(self.sets):
-            here = np.flatnonzero(which == k)
-            if len(here): images[here] = s.images[indices[here] - (self.ends[k] - len(s))]
+        for k, (w, i) in enumerate(zip(which, indices)): images[k] = self.sets[w].images[i - (self.ends[w] - len(self.sets[w]))]
         return torch.from_numpy(images), torch.from_numpy(self.labels[indices])
 
 # %% ../nbs/50_classification.ipynb #d10d5e8b
@@ -174,7 +180,7 @@ def predict(net, # a network
     net.to(fabric.device).eval()
     with torch.inference_mode(), fabric.autocast():
         for i in range(0, len(pool), batch_size):
-            x = pool[range(i, min(i + batch_size, len(pool)))][0].to(fabric.device)
+            x = pool.read(range(i, min(i + batch_size, len(pool))))[0].to(fabric.device)
             out.append(net(x.contiguous(memory_format=memory_format(x)))[:, 0].float().sigmoid().cpu())
     net.train(was)
     return torch.cat(out).numpy()
@@ -242,7 +248,7 @@ def train_step(fit, # Fit
               ):
     "One optimisation step; returns the loss as a tensor, which is not waited for."
     torch.manual_seed(settings.seed*1_000_003 + fit.step)
-    images, labels = (t.to(fabric.device) for t in pool[batch_indices(fit.step, len(pool), settings.batch_size, settings.seed)])
+    images, labels = (t.to(fabric.device) for t in pool.read(batch_indices(fit.step, len(pool), settings.batch_size, settings.seed)))
     if augment is not None: images = augment(images)
     if mix is not None: images, labels = mix(images, labels)
     for m in fit.norms: m.momentum = max(.1, 1/(fit.step + 1))

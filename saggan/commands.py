@@ -4,7 +4,7 @@
 
 # %% auto #0
 __all__ = ['say_json', 'check', 'prepare', 'prepare_plan', 'instead', 'study', 'stage', 'train', 'augment', 'classify', 'report',
-           'export_volumes', 'optional', 'export', 'volume', 'explore', 'info']
+           'export_volumes', 'optional', 'export', 'volume', 'memory', 'explore', 'info']
 
 # %% ../nbs/81e_commands.ipynb #5031d40a
 from .options import prepare_options, settings_of
@@ -241,6 +241,23 @@ def volume(args):
     changed = int(done.table.translated.sum())
     print(paint(f'{changed} of {len(done.table)} slices translated to {args.to}', 'green' if changed else 'yellow'), *done.files, sep='\n')
     return 0 if changed else 1
+
+# %% ../nbs/81e_commands.ipynb #9fb59b27
+def memory(args):
+    """Measure what a training step needs here, how to make it smaller, and the largest batch that fits.
+
+    Reads nothing: takes steps on random slices, each in a process of its own. Writes nothing. Costs two steps for each line, so minutes
+    for large slices on a processor. Ends with 1 when nothing fits."""
+    from saggan.memory import available, largest_batch, memory_lines, ways
+    from saggan.options import parse_set
+    limit, asked = args.limit or available(), parse_set(args.set)
+    options = dict(configuration=args.method, size=args.image_size, channels=args.channels, preset=args.preset) | {k: v for k, v in asked.items() if k != 'batch_size'}
+    lines = memory_lines(found := ways(asked.get('batch_size', args.batch_size), **options), limit)
+    print(f'{args.method}, {args.channels} x {args.image_size} x {args.image_size}, {asked.get("batch_size", args.batch_size)} slices of each domain a step', *lines, sep='\n', flush=True)
+    if 'nothing fits' in lines[-1]: return 1
+    way = min((cost[1], o) for o, cost in found.values() if cost and cost[0] <= limit)[1] if args.largest else None
+    if way is not None: print(f'largest batch of that kind: {largest_batch(limit, **options | {k: v for k, v in way.items() if k != "accumulate"})[0]}')
+    return 0
 
 # %% ../nbs/81e_commands.ipynb #ce0c05c2
 def explore(args):

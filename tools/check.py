@@ -103,7 +103,15 @@ def smoke():
         yield f'smoke study again finds all of it done ({time.time()-t:.0f} s)', ok and 'nothing left to run' in text, text
 
 
-PARTS = dict(ruff=ruff, style=style, sync=sync, readme=readme, notebooks=notebooks, pytest=pytest, browser=browser, smoke=smoke)
+def speed():
+    "The training step and the preparation against plain code in the same run; left out on a kind of processor that no ratio is pinned for."
+    p = subprocess.run([sys.executable, 'benchmarks/guard.py'], cwd=ROOT, env=ENV, timeout=900, text=True, stdout=subprocess.PIPE, stderr=subprocess.PIPE)
+    said = [line for line in p.stdout.splitlines() if line.strip()]
+    if p.returncode == 3: yield f'speed: {said[-1]}', None, ''
+    else: yield 'speed: ' + '; '.join(' '.join(line.split()) for line in said), p.returncode == 0, p.stdout + p.stderr
+
+
+PARTS = dict(ruff=ruff, style=style, sync=sync, readme=readme, notebooks=notebooks, pytest=pytest, browser=browser, smoke=smoke, speed=speed)
 
 
 def main(names):

@@ -1,0 +1,83 @@
+"""Training slices per second of the classifier, beside the loop that torchvision's documentation teaches.
+
+    python benchmarks/classifier.py --json classifier.json
+
+The plain loop: resnet18 with one output, slices repeated to three channels, a DataLoader over tensors in memory, Adam, float32; with
+augmentation, torchvision's transforms of the same kinds for every slice in the Dataset. Ours is `saggan.classification.train_step`,
+which reads a prepared set. The ratio is of whole steps, data within."""
+import sys
+import tempfile
+from pathlib import Path
+
+from common import Variant, compare, names, numbers, parser, save, table
+
+HERE = str(Path(__file__).resolve().parent)
+COLUMNS = [('variant', 'variant', ''), ('median', 's a step', '.3f'), ('min', 'min', '.3f'), ('max', 'max', '.3f'), ('n', 'n', ''), ('steps', 'steps/s', '.2f'), ('rate', 'slices/s', '.1f'), ('ratio', 'times faster', '.2f'),
+           ('ratio_min', 'from', '.2f'), ('ratio_max', 'to', '.2f'), ('peak_gib', 'peak GiB', '.2f'), ('first', 'first step', '.2f'), ('foreign', 'foreign CPU', '.0%')]
+
+
+def ours(folder, name, size, batch, augment, precision='auto'):
+    from preparation import plain_set
+    from saggan.classification import ClassifierSettings, Fit, Pool, memory_format, train_step
+    from saggan.sampling import ClassicTransform
+    from saggan.training import make_fabric
+    pool, settings = Pool(plain_set(folder, 0)), ClassifierSettings(name=name, batch_size=batch, precision=precision)
+    fabric = make_fabric(precision=precision)
+    fit = Fit(settings, 1, fabric, '', memory_format(pool[[0]][0].to(fabric.device)))
+    move = ClassicTransform() if augment else None
+    return lambda: train_step(fit, fabric, pool, settings, move, 100)
+
+
+def plain(folder, name, size, batch, augment):
+    import torch
+    import torchvision
+    from torch.utils.data import DataLoader, Dataset
+    from torchvision.transforms import v2
+    from preparation import plain_set
+    images, _, labels = plain_set(folder, 0).tensors()
+    device = 'cuda' if torch.cuda.is_available() else 'cpu'
+    move = v2.Compose([v2.RandomHorizontalFlip(), v2.RandomAffine(15, (.08, .08), (.9, 1.1), interpolation=v2.InterpolationMode.BILINEAR, fill=-1.),
+                       v2.RandomResizedCrop(size, (.81, 1), (1., 1.), antialias=True)]) if augment else lambda x: x
+    class Slices(Dataset):
+        def __len__(self): return len(images)
+        def __getitem__(self, i): return move(images[i]).repeat(3, 1, 1), labels[i].float()
+    net = getattr(torchvision.models, name)(num_classes=1).to(device).train()
+    optimizer, loss = torch.optim.Adam(net.parameters(), 5e-4), torch.nn.BCEWithLogitsLoss()
+    loader = DataLoader(Slices(), batch, shuffle=True, drop_last=True)
+    def endless():
+        while True: yield from loader
+    batches = endless()
+    def step():
+        x, y = next(batches)
+        optimizer.zero_grad()
+        loss(net(x.to(device))[:, 0], y.to(device)).backward()
+        optimizer.step()
+    return step
+
+
+def main():
+    p = parser(__doc__)
+    p.add_argument('--classifiers', type=names, default=['resnet18'])
+    p.add_argument('--sizes', type=numbers, default=[64, 240])
+    p.add_argument('--batches', type=numbers, default=[16], help='on a GPU also 128')
+    p.add_argument('--steps', type=int, default=3, help='in one turn')
+    a, out = p.parse_args(), []
+    from preparation import plain_set
+    with tempfile.TemporaryDirectory() as tmp:
+        for size in a.sizes:
+            plain_set(f'{tmp}/{size}', 512, size)
+            for name in a.classifiers:
+                for batch in a.batches:
+                    for augment in (False, True):
+                        common = dict(folder=f'{tmp}/{size}', name=name, size=size, batch=batch, augment=augment)
+                        rows = compare([Variant('torchvision, plain loop', 'classifier', 'plain', a.threads, [HERE], **common),
+                                        Variant('saggan, float32', 'classifier', 'ours', a.threads, [HERE], precision='32-true', **common),
+                                        Variant('saggan', 'classifier', 'ours', a.threads, [HERE], **common)], a.rounds, a.steps)
+                        for r in rows: r |= dict(size=size, batch=batch, augment=augment, **({'steps': 1 / r['median'], 'rate': batch / r['median']} if 'median' in r else {}))
+                        print(f'{name}, {size} x {size} pixels, batch {batch}, {"classic" if augment else "no"} augmentation, {a.threads} threads')
+                        table(rows, COLUMNS)
+                        out += rows
+    save(a.json, out)
+
+
+if __name__ == '__main__': sys.exit(main())
