@@ -9,7 +9,7 @@ import sys
 import tempfile
 from pathlib import Path
 
-from common import Variant, compare, names, numbers, parser, save, table
+from common import Variant, compare, editions, names, numbers, parser, save, table
 
 HERE = str(Path(__file__).resolve().parent)
 COLUMNS = [('variant', 'variant', ''), ('median', 's a step', '.3f'), ('min', 'min', '.3f'), ('max', 'max', '.3f'), ('n', 'n', ''), ('steps', 'steps/s', '.2f'), ('rate', 'slices/s', '.1f'), ('ratio', 'times faster', '.2f'),
@@ -71,13 +71,12 @@ def main():
                     for augment in (False, True):
                         common = dict(folder=f'{tmp}/{size}', name=name, size=size, batch=batch, augment=augment)
                         rows = compare([Variant('torchvision, plain loop', 'classifier', 'plain', a.threads, [HERE], **common),
-                                        Variant('saggan, float32', 'classifier', 'ours', a.threads, [HERE], precision='32-true', **common),
-                                        Variant('saggan', 'classifier', 'ours', a.threads, [HERE], **common)], a.rounds, a.steps)
+                                        *(Variant(f'{title}, {p}', 'classifier', 'ours', a.threads, path, precision=p, **common) for title, path in editions(a, HERE) for p in ('32-true', 'auto'))], a.rounds, a.steps)
                         for r in rows: r |= dict(size=size, batch=batch, augment=augment, **({'steps': 1 / r['median'], 'rate': batch / r['median']} if 'median' in r else {}))
                         print(f'{name}, {size} x {size} pixels, batch {batch}, {"classic" if augment else "no"} augmentation, {a.threads} threads')
                         table(rows, COLUMNS)
                         out += rows
-    save(a.json, out)
+    save(a.json, out, COLUMNS, ('size', 'batch', 'augment'))
 
 
 if __name__ == '__main__': sys.exit(main())

@@ -113,6 +113,11 @@ def compare(variants, rounds=3, steps=1):
     return out
 
 
+def editions(a, here):
+    "Name and search path of what is called ours: this checkout, and an older one where it was given."
+    return [('saggan', [here]), *([('saggan before', [here, a.before])] if a.before else [])]
+
+
 def table(rows, columns):
     "Print rows as a table; a column is (key, title, format)."
     lines = [[title for _, title, _ in columns]]
@@ -124,21 +129,23 @@ def table(rows, columns):
     print(flush=True)
 
 
-def parser(doc, peers='', **more):
+def parser(doc, peers='', before=True, **more):
     "The options that every benchmark has."
     p = argparse.ArgumentParser(description=doc, formatter_class=argparse.RawDescriptionHelpFormatter)
     if peers: p.add_argument('--peer', action='append', default=[], metavar='PATH', help=f'a checkout to measure beside ours: {peers}; may be given several times')
+    if before: p.add_argument('--before', metavar='PATH', help='a checkout of an older saggan, measured in the same run')
     p.add_argument('--rounds', type=int, default=more.get('rounds', 3), help='turns of each variant (default: %(default)s)')
     p.add_argument('--threads', type=int, default=os.cpu_count(), help='processor threads of each variant (default: all)')
     p.add_argument('--json', metavar='FILE', help='write the figures there')
     return p
 
 
-def save(path, rows, **about):
-    "Write figures with what they were measured on."
+def save(path, rows, columns, by=(), **about):
+    "Write figures, with how to print them (one table for each value of the keys `by`) and what they were measured on."
     if not path: return
     from saggan.core import environment, write_json
-    write_json(path, dict(rows=rows, command=sys.argv, time=time.strftime('%Y-%m-%dT%H:%M:%S%z'), load=os.getloadavg(), environment=environment(), **about))
+    told = [Path(w).name if '/' in w else w for w in sys.argv]
+    write_json(path, dict(about=about, by=list(by), columns=[list(c) for c in columns], rows=rows, command=told, time=time.strftime('%Y-%m-%d'), environment=environment()))
 
 
 def numbers(text): return [int(w) for w in text.split(',')]

@@ -13,7 +13,7 @@ import tempfile
 import time
 from pathlib import Path
 
-from common import Variant, compare, names, numbers, parser, save, table
+from common import Variant, compare, editions, names, numbers, parser, save, table
 
 HERE = str(Path(__file__).resolve().parent)
 FIRST, LAST = 30, 125
@@ -132,10 +132,11 @@ def read(folder, batch):
     import numpy as np
     from saggan.classification import Pool, batch_indices
     pool = Pool(plain_set(folder, 0))
+    take = getattr(pool, 'read', pool.__getitem__)  # older ones had no `read`
     epoch = [batch_indices(i, len(pool), batch) for i in range(len(pool)//batch)]
-    assert np.isfinite(float(pool.read(epoch[0])[0].sum()))
+    assert np.isfinite(float(take(epoch[0])[0].sum()))
     def step():
-        for rows in epoch: pool.read(rows)
+        for rows in epoch: take(rows)
     return step
 
 
@@ -168,7 +169,7 @@ def main():
         for cache in a.caches:
             common = dict(source=str(source), cold=cache == 'cold')
             variants = [here('nibabel, NumPy, np.save', 'nibabel_alone', **common)]
-            variants += [here(f'saggan, {w} worker{"s" if w > 1 else ""}', 'ours', workers=w, **common) for w in a.workers]
+            variants += [here(f'{title}, {w} worker{"s" if w > 1 else ""}', 'ours', 1, path[1:], workers=w, **common) for title, path in editions(a, HERE) for w in a.workers]
             for path in a.peer:
                 for name in PEERS:
                     if not (Path(path)/name).is_dir(): continue
@@ -182,14 +183,14 @@ def main():
         shutil.rmtree(source)
         folder = Path(tmp)/'set'
         plain_set(folder, a.slices)
-        variants = [here('memory copy', 'copied', a.threads, folder=str(folder)), here(f'saggan, batches of {a.batch}', 'read', a.threads, folder=str(folder), batch=a.batch)]
+        variants = [here('memory copy', 'copied', a.threads, folder=str(folder)), *(here(f'{title}, batches of {a.batch}', 'read', a.threads, path[1:], folder=str(folder), batch=a.batch) for title, path in editions(a, HERE))]
         variants += [here('monai, CacheDataset of slices', 'monai_epoch', a.threads, [path], path=path, folder=str(folder), batch=a.batch) for path in a.peer if (Path(path)/'monai').is_dir()]
         rows = compare(variants, max(a.rounds, 5))
         for r in rows: r |= dict(cache='epoch', rate=a.slices/r['median'] if 'median' in r else None)
         print(f'an epoch of {a.slices:,} prepared slices of 240 pixels, {a.slices*240*240*4/2**20:,.0f} MiB')
         table(rows, COLUMNS)
         out += rows
-    save(a.json, out, cases=a.cases, slices=a.slices)
+    save(a.json, out, COLUMNS, ('cache',), cases=a.cases, slices=a.slices)
 
 
 if __name__ == '__main__': sys.exit(main())

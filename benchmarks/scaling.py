@@ -14,7 +14,7 @@ COLUMNS = [('variant', 'variant', ''), ('median', 's a step', '.3f'), ('min', 'm
 
 
 def main():
-    p = parser(__doc__, rounds=2)
+    p = parser(__doc__, before=False, rounds=2)
     p.add_argument('--method', default='saggan')
     p.add_argument('--base', type=numbers, default=[128, 1, 32], help='size, batch and width that stay (default: 128,1,32)')
     p.add_argument('--sizes', type=numbers, default=[64, 96, 128, 192, 240])
@@ -27,11 +27,11 @@ def main():
         rows = compare([Variant(f'{what} {q[what]}', 'training', 'ours', a.threads, [HERE], method=a.method, size=q['size'], batch=q['batch'], options=dict(width=q['width'])) for q in points], a.rounds)
         for r, q in zip(rows, points):
             pixels = 2 * q['batch'] * q['size']**2
-            r |= q | (dict(pixel=r['median'] / pixels * 1e6, pixel_bytes=r['peak_gib'] * 2**20 / pixels) if 'median' in r else {})
+            r |= q | dict(varied=what) | (dict(pixel=r['median'] / pixels * 1e6, pixel_bytes=r['peak_gib'] * 2**20 / pixels) if 'median' in r else {})
         print(f'{a.method}, {what} varied: ' + ', '.join(f'{k} {v}' for k, v in base.items() if k != what) + f', {a.threads} threads')
         table(rows, COLUMNS)
         out += rows
-    save(a.json, out)
+    save(a.json, out, COLUMNS, ('varied',))
 
 
 if __name__ == '__main__': sys.exit(main())

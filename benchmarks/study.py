@@ -55,7 +55,7 @@ def run(data, out, methods, seeds, size, workers):
 
 
 def main():
-    p = parser(__doc__, rounds=1)
+    p = parser(__doc__, before=False, rounds=1)
     p.add_argument('--cells', type=numbers, default=[1, 4, 16, 100], help='of one method, one seed each')
     p.add_argument('--slices', type=numbers, default=[100, 1000, 10_000, 100_000], help='of the prepared set')
     p.add_argument('--methods', type=names, default=['none'], help='rows of the grid whose cells grow')
@@ -77,7 +77,7 @@ def main():
         for n in a.slices: measure('more slices', n, tuple(a.methods), 2)
         for m in a.more: measure(m, 1000, (m,), 2)
     table(out, COLUMNS)
-    save(a.json, out)
+    save(a.json, out, COLUMNS, ())
 
 
 if __name__ == '__main__': sys.exit(main())

@@ -7,7 +7,7 @@ Peak memory is what the process grows by from before its first step, networks le
 import sys
 from pathlib import Path
 
-from common import Variant, compare, names, numbers, parser, save, slices, table
+from common import Variant, compare, editions, names, numbers, parser, save, slices, table
 
 HERE = str(Path(__file__).resolve().parent)
 COLUMNS = [('variant', 'variant', ''), ('median', 's a step', '.3f'), ('min', 'min', '.3f'), ('max', 'max', '.3f'), ('n', 'n', ''), ('pairs', 'pairs/s', '.3f'), ('ratio', 'times faster', '.2f'),
@@ -59,14 +59,14 @@ def main():
     for size in a.sizes:
         for batch in a.batches:
             peers = [Variant(Path(path).name, 'training', 'theirs', a.threads, [HERE, path], path=path, size=size, batch=batch) for path in a.peer]
-            mine = [Variant(f'saggan: {m}' + (f', {label}' if label else ''), 'training', 'ours', a.threads, [HERE], method=m, size=size, batch=batch, options=plain | o)
-                    for m in a.methods for label, o in {'': {}, **further}.items()]
+            mine = [Variant(f'{name}: {m}' + (f', {label}' if label else ''), 'training', 'ours', a.threads, path, method=m, size=size, batch=batch, options=plain | o)
+                    for m in a.methods for name, path in editions(a, HERE) for label, o in {'': {}, **(further if name == 'saggan' else {})}.items()]
             rows = compare(peers + mine, a.rounds, a.steps)
             for r in rows: r |= dict(size=size, batch=batch, pairs=batch / r['median'] if 'median' in r else None)
             print(f'{size} x {size} pixels, batch {batch}, {a.threads} threads')
             table(rows, COLUMNS)
             out += rows
-    save(a.json, out)
+    save(a.json, out, COLUMNS, ('size', 'batch'))
 
 
 if __name__ == '__main__': sys.exit(main())

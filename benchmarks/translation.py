@@ -7,7 +7,7 @@ CycleGAN with the same network, and SAG-GAN, which calls two. Memory is what the
 import sys
 from pathlib import Path
 
-from common import Variant, compare, names, numbers, parser, save, slices, table
+from common import Variant, compare, editions, names, numbers, parser, save, slices, table
 
 HERE = str(Path(__file__).resolve().parent)
 COLUMNS = [('variant', 'variant', ''), ('median', 'seconds', '.3f'), ('min', 'min', '.3f'), ('max', 'max', '.3f'), ('n', 'n', ''), ('rate', 'slices/s', '.2f'), ('ratio', 'times faster', '.2f'),
@@ -48,14 +48,14 @@ def main():
     for size in a.sizes:
         common = dict(size=size, n=a.slices)
         variants = [Variant(f'{Path(path).name}, batch {b}', 'translation', 'theirs', a.threads, [HERE, path], path=path, batch=b, **common) for path in a.peer for b in a.batches]
-        variants += [Variant(f'saggan: {m}, batch {b}, {precision}', 'translation', 'ours', a.threads, [HERE], method=m, batch=b, precision=precision, **common)
-                     for m in a.methods for precision in ('32-true', 'bf16-mixed') for b in a.batches]
+        variants += [Variant(f'{name}: {m}, batch {b}, {precision}', 'translation', 'ours', a.threads, path, method=m, batch=b, precision=precision, **common)
+                     for m in a.methods for name, path in editions(a, HERE) for precision in ('32-true', 'bf16-mixed') for b in a.batches]
         rows = compare(variants, a.rounds)
         for r in rows: r |= dict(size=size, rate=a.slices / r['median'] if 'median' in r else None)
         print(f'{size} x {size} pixels, {a.slices} slices, {a.threads} threads')
         table(rows, COLUMNS)
         out += rows
-    save(a.json, out)
+    save(a.json, out, COLUMNS, ('size',))
 
 
 if __name__ == '__main__': sys.exit(main())

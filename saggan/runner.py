@@ -165,8 +165,7 @@ class Kernel:
 
     def peaks(self):
         "Highest memory of the last notebook in GiB, of the process (None where the system does not say) and of the GPU."
-        gb = held(self.pid, 'VmHWM')
-        return dict(peak_gb=gb and round(gb, 3), gpu_peak_gb=round(float(self.ask('', GPU_PEAK) or 0), 3))
+        return dict(peak_gb=(gb := held(self.pid, 'VmHWM')) and round(gb, 3), gpu_peak_gb=round(float(self.ask('', GPU_PEAK) or 0), 3))
 
     def rest(self):
         "Empty the kernel (what it holds, such as a temporary folder, goes), and end it when it keeps more than KEPT GiB all the same."
@@ -186,8 +185,7 @@ class Kernel:
         self.client.shutdown_kernel = 'immediate'  # it has nothing left to say
         with contextlib.suppress(Exception): self.client._cleanup_kernel()
         self.kernels.running.discard(self)
-        self.errors.close()
-        self.sockets.cleanup()
+        self.errors.close(), self.sockets.cleanup()
         self.client = None
 
 # %% ../nbs/76_runner.ipynb #8714b8c9

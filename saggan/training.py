@@ -8,7 +8,7 @@ __all__ = ['REMEDIES', 'TrainingSettings', 'from_options', 'total_steps', 'rate'
            'TrainingLog', 'TrainingFailed', 'train', 'changed_keys', 'check_finite', 'plot_log']
 
 # %% ../nbs/20_training.ipynb #5a6c3a72
-import json, math, signal, threading, time, warnings
+import json, math, os, shutil, signal, threading, time, warnings
 from contextlib import contextmanager
 from dataclasses import asdict, dataclass, fields
 from pathlib import Path
@@ -106,6 +106,8 @@ def setup(game, s: TrainingSettings):  # a game and how it is trained
     for m in game.modules():
         if hasattr(m, 'spare'): m.spare = s.checkpointing
     if s.compile:
+        if fabric.device.type == 'cpu' and not any(map(shutil.which, (os.environ.get('CXX', ''), 'g++', 'clang++', 'c++', 'cl'))):
+            raise SettingsError('compile=True needs a C++ compiler on a processor: install g++ or clang, or leave compile out')
         game.to(memory_format=torch.channels_last)
         for net in (*game.generators.children(), *game.discriminators.children()): net.compile()
     model = fabric.setup_module(game)

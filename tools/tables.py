@@ -2,7 +2,8 @@
 
 A page marks a place by a line such as `<!-- table: lgg_table.csv acc auc -->` and ends it by `<!-- end -->`. There are
 `table: FILE MEASURES` (a study's table.csv, named from the folder docs/), `verdict: FILE METHOD` (the sentence of its report) and
-`notebooks:` (what each is about). Pages are the Markdown files of docs/ and the Markdown cells of nbs/index.ipynb."""
+`notebooks:` (what each is about) and `benchmark: FILE` (the tables of a script in benchmarks/). Pages are the Markdown files of docs/ and the Markdown cells of nbs/index.ipynb."""
+import json
 import re
 import sys
 from pathlib import Path
@@ -15,7 +16,7 @@ sys.path.insert(0, str(ROOT))
 from saggan.statistics import MEASURES  # noqa: E402
 from saggan.study import label_of, verdict  # noqa: E402
 
-PLACE = re.compile(r'(<!-- (table|verdict|notebooks):(.*?) -->\n).*?(<!-- end -->)', re.S)
+PLACE = re.compile(r'(<!-- (table|verdict|notebooks|benchmark):(.*?) -->\n).*?(<!-- end -->)', re.S)
 GROUPS = (('00', 'Data', 'From files on disk to normalised slices of split patients, and the phantom that takes their place.'),
           ('10', 'Networks, losses, training', 'Eq. 1 to 9, each beside the cell that computes it, and the loop that trains them.'),
           ('29', 'Translators and synthesizers', 'Slices into slices, noise into slices, label maps into slices.'),
@@ -67,10 +68,23 @@ def listing(paths, folder='../nbs'):
     return '\n'.join('| ' + ' | '.join(c.replace('|', '\\|') for c in row) + ' |' for row in (('notebook', '', 'its one idea'), ('---',)*3, *rows))
 
 
+def benchmark(path):
+    "The tables of a benchmark's JSON in Markdown, one for each value of its keys; errors are said where a figure is missing."
+    told, parts = json.loads(path.read_text(encoding='utf-8')), {}
+    for r in told['rows']: parts.setdefault(', '.join(f'{k} {r.get(k)}' for k in told['by']), []).append(r)
+    head = [[title for _, title, _ in told['columns']], ['---', *('---:' for _ in told['columns'][1:])]]
+    def lines(rows): return '\n'.join('| ' + ' | '.join(line) + ' |' for line in [*head, *([str(r['variant']), *('-' if r.get(k) is None else format(r[k], f) for k, _, f in told['columns'][1:])] for r in rows)])
+    errors = '; '.join(f'{r["variant"]}: {r["error"]}' for r in told['rows'] if r.get('error'))
+    env = told['environment']
+    return '\n\n'.join([*((f'{title}:\n\n' if title else '') + lines(rows) for title, rows in parts.items()), *([errors] if errors else []),
+                        f'`python {" ".join(["benchmarks/" + told["command"][0], *told["command"][1:]])}`, {told["time"]}, torch {env["versions"]["torch"]}, {env["cpus"]} processors.'])
+
+
 def content(kind, words):
     "What belongs into a place."
     if kind == 'notebooks': return '\n\n'.join(f'## {title}\n\n{about}\n\n{listing(own)}' for title, about, own in groups())
     path = ROOT/'docs'/words[0]
+    if kind == 'benchmark': return benchmark(path)
     if kind == 'table': return markdown(path, words[1:] or ['acc', 'auc'])
     frame = pd.read_csv(path)
     return '\n'.join(verdict(frame[frame.method.isin(words[1:])]))
