@@ -81,9 +81,10 @@ class Variant:
         self.first = self.answer()
     def answer(self):
         try: return self.pipe.recv()
-        except EOFError: return dict(error='its process died, most likely for lack of memory')
+        except (EOFError, OSError): return dict(error='its process died, most likely for lack of memory')
     def run(self, steps):
-        self.pipe.send(steps)
+        try: self.pipe.send(steps)
+        except OSError: pass
         self.rows.append(self.answer())
     def end(self):
         try: self.pipe.send(0)
@@ -101,15 +102,17 @@ class Variant:
 
 def compare(variants, rounds=3, steps=1):
     "Time variants in turns; the first is what the others are compared with. List of dicts with `ratio`, how many times faster (median over rounds)."
-    for _ in range(rounds):
-        for v in variants:
-            if 'error' not in (v.rows or [v.first])[-1]: v.run(steps)
+    try:
+        for _ in range(rounds):
+            for v in variants:
+                if 'error' not in (v.rows or [v.first])[-1]: v.run(steps)
+    finally:
+        for v in variants: v.end()
     out = [v.result() for v in variants]
     for v, r in zip(variants, out):
         if 'error' in r or 'error' in out[0]: continue
         pairs = [statistics.median(a['seconds']) / statistics.median(b['seconds']) for a, b in zip(variants[0].rows, v.rows)]
         r |= dict(ratio=statistics.median(pairs), ratio_min=min(pairs), ratio_max=max(pairs), memory_ratio=r['peak_gib'] / out[0]['peak_gib'])
-    for v in variants: v.end()
     return out
 
 

@@ -34,7 +34,7 @@ def discriminator(width):
 
 
 def step(size, batch, width=32, blocks=9):
-    "A step of both generators and both discriminators on the same random slices each time."
+    "A step of both generators and both discriminators on the same random slices each time, which returns the two losses; its `parts` are the networks."
     torch.manual_seed(0)
     to_b, to_a, d_a, d_b = generator(width, blocks), generator(width, blocks), discriminator(width), discriminator(width)
     g_parts, d_parts = (to_b, to_a), (d_a, d_b)
@@ -51,6 +51,9 @@ def step(size, batch, width=32, blocks=9):
         optimizers[0].step()
         for d in d_parts: d.requires_grad_(True)
         optimizers[1].zero_grad()
-        for d, real, fake in ((d_a, a, fake_a), (d_b, b, fake_b)): (.5*(says(d, real, True) + says(d, fake.detach(), False))).backward()
+        judged = [.5*(says(d, real, True) + says(d, fake.detach(), False)) for d, real, fake in ((d_a, a, fake_a), (d_b, b, fake_b))]
+        for part in judged: part.backward()
         optimizers[1].step()
+        return loss.detach(), sum(judged).detach()
+    run.parts, run.batch = dict(to_lesion=to_b, to_normal=to_a, normal=d_a, lesion=d_b), dict(normal=a, lesion=b)
     return run

@@ -51,7 +51,7 @@ def main():
     p.add_argument('--sizes', type=numbers, default=[128, 240])
     p.add_argument('--batches', type=numbers, default=[1, 4], help='on a GPU also 16,64')
     p.add_argument('--steps', type=int, default=1, help='in one turn (default: 1; on a GPU take 10)')
-    p.add_argument('--set', action='append', default=[], metavar='KEY=VALUE', help='option of our training, such as precision=32-true; "name:KEY=VALUE,..." measures a further variant')
+    p.add_argument('--set', action='append', default=[], metavar='KEY=VALUE', help='option of our training, such as precision=32-true; "LABEL:KEY=VALUE,..." measures a further variant, "LABEL@METHOD:KEY=VALUE,..." of one method only')
     a, out = p.parse_args(), []
     from saggan.options import parse_set
     plain = parse_set([s for s in a.set if ':' not in s])
@@ -59,8 +59,9 @@ def main():
     for size in a.sizes:
         for batch in a.batches:
             peers = [Variant(Path(path).name, 'training', 'theirs', a.threads, [HERE, path], path=path, size=size, batch=batch) for path in a.peer]
-            mine = [Variant(f'{name}: {m}' + (f', {label}' if label else ''), 'training', 'ours', a.threads, path, method=m, size=size, batch=batch, options=plain | o)
-                    for m in a.methods for name, path in editions(a, HERE) for label, o in {'': {}, **(further if name == 'saggan' else {})}.items()]
+            mine = [Variant(f'{name}: {m}' + (f', {label.partition("@")[0]}' if label else ''), 'training', 'ours', a.threads, path, method=m, size=size, batch=batch, options=plain | o)
+                    for m in a.methods for name, path in editions(a, HERE) for label, o in {'': {}, **further}.items()
+                    if not label or name == 'saggan' and label.partition('@')[2] in ('', m)]
             rows = compare(peers + mine, a.rounds, a.steps)
             for r in rows: r |= dict(size=size, batch=batch, pairs=batch / r['median'] if 'median' in r else None)
             print(f'{size} x {size} pixels, batch {batch}, {a.threads} threads')

@@ -21,7 +21,7 @@ from tables import groups, listing
 ROOT = Path(__file__).resolve().parent.parent
 SITE = ROOT/'_site'
 HOWTO = ('own_data', 'headless', 'pipelines', 'reading_a_report', 'citing')
-REFERENCE, EXPLANATION = ('equations', 'which_method'), ('findings',)
+REFERENCE, EXPLANATION = ('equations', 'which_method'), ('findings', 'speed')
 DIRECTIVE = re.compile(r'^\s*#\s*\|\s*(.+?)\s*$')
 MODULE = re.compile(r'^#\|\s*default_exp\s+(\w+)', re.M)
 

@@ -1,0 +1,51 @@
+"Faster may not mean different: our step against the plain one that the guard times, and the guard itself."
+import sys
+from pathlib import Path
+
+import pytest
+import torch
+
+from saggan.training import optimisation_step, setup
+from saggan.translators import gan_settings
+
+BENCHMARKS = Path(__file__).resolve().parent.parent/'benchmarks'
+
+
+@pytest.fixture
+def benchmarks(monkeypatch):
+    monkeypatch.syspath_prepend(str(BENCHMARKS))
+
+
+@pytest.mark.parametrize('options', [{}, dict(accumulate=2), dict(checkpointing=True)])
+def test_losses_of_twenty_steps_are_those_of_the_plain_step(benchmarks, options):
+    import reference
+    plain = reference.step(32, 2, width=4, blocks=2)
+    kind, networks, training = gan_settings(1, 0, 'paper', 'cyclegan', width=4, blocks=2, d_width=4, pool_size=0, batch_size=2, precision='32-true', device='cpu', **options)
+    # the plain discriminators are as wide as the guard's
+    game = kind(type(networks)(**vars(networks) | dict(d_width=plain.parts['normal'][0].out_channels)))
+    own = dict(to_lesion=game.generators['content_lesion'], to_normal=game.generators['content_normal'], **game.discriminators)
+    for name, theirs in plain.parts.items():
+        ours, theirs = list(own[name].parameters()), list(theirs.parameters())
+        assert [p.shape for p in ours] == [p.shape for p in theirs]
+        for p, q in zip(ours, theirs): p.data.copy_(q.data)
+    fabric, model, optimizers = setup(game, training)
+    batch = fabric.to_device(dict(plain.batch, mask=torch.zeros(2, 1, 32, 32)))
+    for i in range(20):
+        logged = optimisation_step(game, model, batch, optimizers, training.accumulate)
+        generator, discriminator = plain()
+        torch.testing.assert_close(logged['generator'], generator, rtol=2e-3, atol=1e-4, msg=lambda m: f'step {i}: {m}')
+        torch.testing.assert_close(logged['discriminator'], discriminator, rtol=2e-3, atol=1e-4, msg=lambda m: f'step {i}: {m}')
+    assert generator < 30 and game.step == 20
+
+
+def test_the_guard_sees_a_loss_of_a_fifth(benchmarks, monkeypatch, capsys, tmp_path):
+    import guard
+    from saggan.core import write_json
+    write_json(tmp_path/'pinned.json', {guard.kind(): dict(step=1.5, preparation=2.)})
+    monkeypatch.setattr(guard, 'PINNED', tmp_path/'pinned.json')
+    monkeypatch.setattr(sys, 'argv', ['guard.py'])
+    for found, code in ((dict(step=1.25, preparation=2.), 0), (dict(step=1.19, preparation=2.), 1), (dict(step=1.5, preparation=1.5), 1)):
+        monkeypatch.setattr(guard, 'measure', lambda rounds, found=found: found)
+        assert guard.main() == code and ('SLOWER' in capsys.readouterr().out) == bool(code)
+    monkeypatch.setattr(guard, 'kind', lambda: 'abacus')
+    assert guard.main() == 3 and 'abacus' in capsys.readouterr().out
