@@ -33,13 +33,13 @@ def discriminator(width):
     return nn.Sequential(*layers, nn.Conv2d(c, 1, 4, 1, 1))
 
 
-def step(size, batch, width=32, blocks=9):
+def step(size, batch, width=32, blocks=9, dtype=torch.float32):
     "A step of both generators and both discriminators on the same random slices each time, which returns the two losses; its `parts` are the networks."
     torch.manual_seed(0)
-    to_b, to_a, d_a, d_b = generator(width, blocks), generator(width, blocks), discriminator(width), discriminator(width)
+    to_b, to_a, d_a, d_b = (m.to(dtype) for m in (generator(width, blocks), generator(width, blocks), discriminator(width), discriminator(width)))
     g_parts, d_parts = (to_b, to_a), (d_a, d_b)
     optimizers = [torch.optim.Adam(itertools.chain(*(m.parameters() for m in parts)), 2e-4, (.5, .999)) for parts in (g_parts, d_parts)]
-    a, b = slices(batch, 1, size)[0], slices(batch, 1, size, 1)[0]
+    a, b = (slices(batch, 1, size, seed)[0].to(dtype) for seed in (0, 1))
     l1, mse = nn.L1Loss(), nn.MSELoss()
     says = lambda d, x, real: mse(y := d(x), torch.ones_like(y) if real else torch.zeros_like(y))
     def run():

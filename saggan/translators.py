@@ -76,8 +76,7 @@ class SAGGAN(Translator):
         judges = {domain: judge(s.channels + (s.view == 'channel')) for domain in OTHER}
         if s.lambda_shape: judges['shape'] = judge(1 + s.channels * (s.shape_sees == 'pair'))
         self.taught = bool(s.lambda_mask)
-        size = dict(blocks=s.blocks, reduction=s.reduction, amse=s.amse, upsample=s.upsample)
-        kinds = dict(attention=(AttentionNet, s.attention_width or s.width), content=(Generator, s.width))
+        size, kinds = dict(blocks=s.blocks, reduction=s.reduction, amse=s.amse, upsample=s.upsample), dict(attention=(AttentionNet, s.attention_width or s.width), content=(Generator, s.width))
         super().__init__(s, {f'{kind}_{domain}': net(s.channels, width=width, **size) for domain in OTHER for kind, (net, width) in kinds.items()}, judges)
     def parts(self, x, to: str, nets=None):
         "Translation, attention and content of slices (B, C, H, W); `nets` are the trained networks or their average."
