@@ -16,19 +16,19 @@ COLUMNS = [('variant', 'variant', ''), ('median', 's a step', '.3f'), ('min', 'm
            ('ratio_min', 'from', '.2f'), ('ratio_max', 'to', '.2f'), ('peak_gib', 'peak GiB', '.2f'), ('first', 'first step', '.2f'), ('foreign', 'foreign CPU', '.0%')]
 
 
-def ours(folder, name, size, batch, augment, precision='auto'):
+def ours(folder, net, size, batch, augment, precision='auto'):
     from preparation import plain_set
     from saggan.classification import ClassifierSettings, Fit, Pool, memory_format, train_step
     from saggan.sampling import ClassicTransform
     from saggan.training import make_fabric
-    pool, settings = Pool(plain_set(folder, 0)), ClassifierSettings(name=name, batch_size=batch, precision=precision)
+    pool, settings = Pool(plain_set(folder, 0)), ClassifierSettings(name=net, batch_size=batch, precision=precision)
     fabric = make_fabric(precision=precision)
     fit = Fit(settings, 1, fabric, '', memory_format(pool[[0]][0].to(fabric.device)))
     move = ClassicTransform() if augment else None
     return lambda: train_step(fit, fabric, pool, settings, move, 100)
 
 
-def plain(folder, name, size, batch, augment):
+def plain(folder, net, size, batch, augment):
     import torch
     import torchvision
     from torch.utils.data import DataLoader, Dataset
@@ -41,8 +41,8 @@ def plain(folder, name, size, batch, augment):
     class Slices(Dataset):
         def __len__(self): return len(images)
         def __getitem__(self, i): return move(images[i]).repeat(3, 1, 1), labels[i].float()
-    net = getattr(torchvision.models, name)(num_classes=1).to(device).train()
-    optimizer, loss = torch.optim.Adam(net.parameters(), 5e-4), torch.nn.BCEWithLogitsLoss()
+    model = getattr(torchvision.models, net)(num_classes=1).to(device).train()
+    optimizer, loss = torch.optim.Adam(model.parameters(), 5e-4), torch.nn.BCEWithLogitsLoss()
     loader = DataLoader(Slices(), batch, shuffle=True, drop_last=True)
     def endless():
         while True: yield from loader
@@ -50,7 +50,7 @@ def plain(folder, name, size, batch, augment):
     def step():
         x, y = next(batches)
         optimizer.zero_grad()
-        loss(net(x.to(device))[:, 0], y.to(device)).backward()
+        loss(model(x.to(device))[:, 0], y.to(device)).backward()
         optimizer.step()
     return step
 
@@ -69,7 +69,7 @@ def main():
             for name in a.classifiers:
                 for batch in a.batches:
                     for augment in (False, True):
-                        common = dict(folder=f'{tmp}/{size}', name=name, size=size, batch=batch, augment=augment)
+                        common = dict(folder=f'{tmp}/{size}', net=name, size=size, batch=batch, augment=augment)
                         rows = compare([Variant('torchvision, plain loop', 'classifier', 'plain', a.threads, [HERE], **common),
                                         *(Variant(f'{title}, {p}', 'classifier', 'ours', a.threads, path, precision=p, **common) for title, path in editions(a, HERE) for p in ('32-true', 'auto'))], a.rounds, a.steps)
                         for r in rows: r |= dict(size=size, batch=batch, augment=augment, **({'steps': 1 / r['median'], 'rate': batch / r['median']} if 'median' in r else {}))

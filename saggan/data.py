@@ -28,8 +28,8 @@ def _lay(job):
     case, opt, root, folder, i = job
     try: images, masks, rows, record = prepare_case(case, opt, root)
     except DataError as e: return str(e)
-    try: images.tofile(Path(folder)/f'{i}.images'), masks.tofile(Path(folder)/f'{i}.masks')
-    except OSError as e: raise DataError(f'{folder}: cannot be written ({e.strerror or e}). Free some space, or use a smaller image_size.') from e
+    for name, a in (('images', images), ('masks', masks)):
+        with open(Path(folder)/f'{i}.{name}', 'wb') as f: f.write(a)
     return rows, record
 
 # %% ../nbs/02_data.ipynb #436a3c51
@@ -130,8 +130,7 @@ def _join(folder, name, which, dtype, shape):
         for i in which:
             yield np.fromfile(folder/f'{i}.{name}', dtype).reshape(-1, *shape[1:])
             (folder/f'{i}.{name}').unlink()
-    try: return write_rows(folder/f'{name}.npy', progress(pieces(), total=len(which), desc=f'joining {name}'), dtype, shape)
-    except OSError as e: raise DataError(f'{folder}: cannot be written ({e.strerror or e}). Free some space, or use a smaller image_size.') from e
+    return write_rows(folder/f'{name}.npy', progress(pieces(), total=len(which), desc=f'joining {name}'), dtype, shape)
 
 # %% ../nbs/02_data.ipynb #428ac9c0
 def _claim(partial):
@@ -166,7 +165,7 @@ def prepare(source, # folder of the data set; for the phantom also a number of p
             limit=None, # at most so many patients
             **options, # of the layout
            ):
-    "Files on disk -> SliceSet, the same bytes each time. DataError lists all bad cases, and nothing is left behind."
+    "Files on disk -> SliceSet, the same bytes each time. DataError lists all bad cases, OSError says that the disk is full; nothing is left behind then."
     if image_size < 8 or image_size % 4: raise SettingsError(f'image_size={image_size}: need a multiple of 4, at least 8.')
     out, workers = Path(out), workers or os.cpu_count() or 1
     if layout == 'phantom': options = dict(cache=out.with_name(out.name + '.phantom'), seed=seed, image_size=image_size) | options

@@ -20,7 +20,7 @@ from saggan.core import read_json
 from saggan.phantom import write_phantom
 from saggan.settings import load_settings, save_settings, study_settings
 
-COMMANDS = ('check', 'prepare', 'study', 'train', 'augment', 'classify', 'report', 'export', 'volume', 'explore', 'info')
+COMMANDS = ('check', 'prepare', 'study', 'train', 'augment', 'classify', 'report', 'export', 'volume', 'explore', 'memory', 'info')
 HEAVY = ('torch', 'numpy', 'pandas', 'matplotlib', 'papermill', 'nibabel', 'scipy', 'sklearn', 'IPython')
 
 
@@ -170,7 +170,7 @@ def test_a_full_disk_and_a_read_only_folder_are_sentences(tmp_path, monkeypatch,
     import saggan.data
     for number, code, word in ((errno.ENOSPC, 1, 'disk is full'), (errno.EROFS, 2, 'read-only'), (errno.EACCES, 2, 'may not')):
         def fail(*_, number=number): raise OSError(number, os.strerror(number), 'x/images.npy')
-        monkeypatch.setattr(saggan.data, '_write', fail)
+        monkeypatch.setattr(saggan.data, '_join', fail)
         assert main(['prepare', '6', '--image-size', '32', '--out', str(tmp_path/'set')]) == code
         err = capsys.readouterr().err
         assert word in err and 'x/images.npy' in err and 'Traceback' not in err and not (tmp_path/'set').exists()
