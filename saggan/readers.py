@@ -8,11 +8,11 @@ __all__ = ['MAX_VOXELS', 'MAX_PIXELS', 'MAX_EXTRA', 'SYNTHETIC', 'CHANNELS', 'ne
            'pick_channels', 'read_mask']
 
 # %% ../nbs/01_readers.ipynb #6321bfa2
-import difflib, gzip, json, math, struct, zlib
+import difflib, gzip, io, json, math, struct, zlib
 from dataclasses import dataclass, field
 from pathlib import Path
 import nibabel as nib, numpy as np
-from isal import igzip_lib
+from isal import igzip, igzip_lib
 from nibabel import orientations as nio
 from PIL import Image
 from .core import DataError, atomic, write_json
@@ -68,14 +68,12 @@ def _budget(head, path):
 # %% ../nbs/01_readers.ipynb #d1598cc0
 def _inflate(data, cap):
     "At most `cap` bytes, and one more where there are more, of a gzip file in memory; EOFError when it is cut off, IsalError when a checksum is wrong."
-    out, n = [], 0
-    while data and n <= cap:
-        member = igzip_lib.IgzipDecompressor(flag=igzip_lib.DECOMP_GZIP)
-        out.append(member.decompress(data, cap + 1 - n))
-        n += len(out[-1])
-        if not member.eof and n <= cap: raise EOFError('they end too early')
-        data = member.unused_data.lstrip(b'\0')
-    return out[0] if len(out) == 1 else b''.join(out)
+    member = igzip_lib.IgzipDecompressor(flag=igzip_lib.DECOMP_GZIP)
+    out = member.decompress(data, cap + 1)
+    if len(out) > cap: return out
+    if not member.eof: raise EOFError('they end too early')
+    if not member.unused_data.lstrip(b'\0'): return out
+    with igzip.GzipFile(fileobj=io.BytesIO(data)) as f: return f.read(cap + 1)  # several members, as bgzip writes them
 
 # %% ../nbs/01_readers.ipynb #a1e6fe5b
 def read_bytes(path): # .nii or .nii.gz
@@ -92,12 +90,12 @@ def read_bytes(path): # .nii or .nii.gz
                 _dims(raw.read(540), path)
                 raise DataError(f'{path}: is a NIfTI file without compression. Rename it to {path.name[:-3]}.')
             head = raw.read(2**16)
-            if zipped: head = zlib.decompressobj(31).decompress(head, 540)
+            if zipped: head = igzip.GzipFile(fileobj=io.BytesIO(head)).read(540)
             cap = _budget(head[:540], path) if len(head) >= 540 else 2**16
             raw.seek(0)
             out = raw.read(cap + 1)
-            if zipped and len(out) <= cap: out = _inflate(out, cap)
-    except (EOFError, igzip_lib.error, zlib.error) as e:
+            if zipped: out = _inflate(out, cap)
+    except (EOFError, gzip.BadGzipFile, igzip_lib.error, zlib.error) as e:
         raise DataError(f'{path}: the compressed data are damaged ({e}). Copy or download it again.') from e
     except OSError as e: raise DataError(f'{path}: cannot be read ({e.strerror or e}).') from e
     if not out: raise DataError(f'{path}: compressed, but empty inside. Copy or download it again.')

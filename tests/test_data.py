@@ -452,3 +452,17 @@ def test_a_view_in_the_files_order_holds_the_same_voxels(tmp_path):
         p = write_nifti(tmp_path/'x.nii.gz', np.arange(60, dtype=np.int16).reshape(3, 4, 5), affine=np.asarray(LPS)[:, axes])
         np.testing.assert_array_equal(read_nifti(p, contiguous=False).data, read_nifti(p).data)
         assert read_nifti(p).data.flags.c_contiguous
+
+
+def test_gzip_in_blocks_as_bgzip_writes_it(tmp_path):
+    voxels = np.random.default_rng(0).integers(0, 900, (40, 40, 30)).astype(np.int16)
+    whole = gzip.decompress(write_nifti(tmp_path/'x.nii.gz', voxels, affine=LPS).read_bytes())
+    expected = read_nifti(tmp_path/'x.nii.gz').data
+    for first in (100, 4096):  # a first block that ends within the header, too
+        blocks = [whole[:first], *(whole[i:i + 4096] for i in range(first, len(whole), 4096)), b'']
+        (tmp_path/'x.nii.gz').write_bytes(b''.join(map(gzip.compress, blocks)))
+        np.testing.assert_array_equal(read_nifti(tmp_path/'x.nii.gz').data, expected)
+        broken = bytearray((tmp_path/'x.nii.gz').read_bytes())
+        broken[len(broken)//2] ^= 8
+        (tmp_path/'x.nii.gz').write_bytes(broken)
+        with pytest.raises(DataError, match='damaged'): read_nifti(tmp_path/'x.nii.gz')
