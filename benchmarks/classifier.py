@@ -20,12 +20,13 @@ def ours(folder, net, size, batch, augment, precision='auto'):
     from preparation import plain_set
     from saggan.classification import ClassifierSettings, Fit, Pool, memory_format, train_step
     from saggan.sampling import ClassicTransform
-    from saggan.training import make_fabric
+    try: from saggan.training import find_hardware
+    except ImportError: from saggan.training import make_fabric as find_hardware  # with --before
     pool, settings = Pool(plain_set(folder, 0)), ClassifierSettings(name=net, batch_size=batch, precision=precision)
-    fabric = make_fabric(precision=precision)
-    fit = Fit(settings, 1, fabric, '', memory_format(pool[[0]][0].to(fabric.device)))
+    hardware = find_hardware(precision=precision)
+    fit = Fit(settings, 1, hardware, '', memory_format(pool[[0]][0].to(hardware.device)))
     move = ClassicTransform() if augment else None
-    return lambda: train_step(fit, fabric, pool, settings, move, 100)
+    return lambda: train_step(fit, hardware, pool, settings, move, 100)
 
 
 def plain(folder, net, size, batch, augment):

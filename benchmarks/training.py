@@ -22,10 +22,12 @@ def ours(method, size, batch, options):
     torch.manual_seed(0)
     kind, networks, training = gan_settings(1, 0, 'paper', method, batch_size=batch, **options)
     game = kind(networks)
-    fabric, model, optimizers = setup(game, training)
+    made = setup(game, training)
     normal, (lesion, mask) = slices(batch, 1, size)[0], slices(batch, 1, size, 1)
-    data = fabric.to_device(dict(normal=normal, lesion=lesion, mask=mask))
-    return lambda: optimisation_step(game, model, data, optimizers)
+    data = {k: v.to(next(game.parameters()).device) for k, v in dict(normal=normal, lesion=lesion, mask=mask).items()}
+    if len(made) == 3: return lambda: optimisation_step(game, made[1], data, made[2])  # with --before, until Fabric went
+    hardware, optimizers = made
+    return lambda: optimisation_step(game, data, optimizers, hardware)
 
 
 def theirs(path, size, batch, norm='instance'):

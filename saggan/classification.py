@@ -18,7 +18,7 @@ from .cell import cell_options, cell_splits
 from .core import DataError, SagganError, SettingsError, atomic, progress, sha256, write_json, write_text
 from .scores import choose_threshold, metrics, plot_predictions, read_predictions, sensitivity, specificity, write_predictions
 from .slices import SliceSet, assert_disjoint
-from .training import make_fabric
+from .training import find_hardware
 
 # %% ../nbs/50_classification.ipynb #4f00c9e6
 _all_ = ['sensitivity', 'specificity', 'choose_threshold', 'metrics', 'read_predictions', 'write_predictions', 'plot_predictions']
@@ -136,7 +136,7 @@ class Classifier:
 
     def scores(self, sliceset): # any SliceSet
         "Probability of a lesion for every slice, float32 (N,)."
-        return predict(self.net, make_fabric(self.settings.device, self.settings.precision), Pool(sliceset))
+        return predict(self.net, find_hardware(self.settings.device, self.settings.precision), Pool(sliceset))
 
     def frame(self, sliceset): # any SliceSet
         "The lines of predictions.csv for a set, but for the split."
@@ -171,16 +171,16 @@ def memory_format(x, # a batch (B, C, H, W)
 
 # %% ../nbs/50_classification.ipynb #880fa181
 def predict(net, # a network
-            fabric, # from `make_fabric`
+            hardware, # from `find_hardware`
             pool, # Pool of slices
             batch_size=128, # slices at a time
            ):
     "Probabilities of a lesion, float32 (N,); the network is in evaluation mode meanwhile."
     was, out = net.training, []
-    net.to(fabric.device).eval()
-    with torch.inference_mode(), fabric.autocast():
+    net.to(hardware.device).eval()
+    with torch.inference_mode(), hardware.autocast():
         for i in range(0, len(pool), batch_size):
-            x = pool.read(range(i, min(i + batch_size, len(pool))))[0].to(fabric.device)
+            x = pool.read(range(i, min(i + batch_size, len(pool))))[0].to(hardware.device)
             out.append(net(x.contiguous(memory_format=memory_format(x)))[:, 0].float().sigmoid().cpu())
     net.train(was)
     return torch.cat(out).numpy()
@@ -198,29 +198,28 @@ def fingerprint(sets, # all sets that a fit sees
 # %% ../nbs/50_classification.ipynb #854bf5fc
 class Fit:
     "State of a running fit: network, optimizer, best weights, history; `save` and `load` keep it in a file."
-    def __init__(self, settings, channels, fabric, print_of, layout=torch.contiguous_format): # ClassifierSettings, of a slice, from `make_fabric`, from `fingerprint`, of the weights
+    def __init__(self, settings, channels, hardware, print_of, layout=torch.contiguous_format): # ClassifierSettings, of a slice, from `find_hardware`, from `fingerprint`, of the weights
         torch.manual_seed(settings.seed)
-        net = build_classifier(settings.name, channels).to(fabric.device, memory_format=layout)
-        optimizer = torch.optim.Adam(net.parameters(), settings.lr, weight_decay=settings.weight_decay, fused=True)
+        net = build_classifier(settings.name, channels).to(hardware.device, memory_format=layout)
+        self.optimizer = torch.optim.Adam(net.parameters(), settings.lr, weight_decay=settings.weight_decay, fused=True)
         self.norms = [m for m in net.modules() if isinstance(m, nn.BatchNorm2d)]
-        self.raw, self.print_of, self.step, self.history, self.best = net, print_of, 0, [], None
-        self.net, self.optimizer = fabric.setup(net, optimizer)
+        self.net, self.print_of, self.step, self.history, self.best = net, print_of, 0, [], None
 
-    def evaluate(self, fabric, pool, train_loss):
+    def evaluate(self, hardware, pool, train_loss):
         "Judge on validation, remember the best weights, append to the history."
         from sklearn.metrics import roc_auc_score
-        p = torch.from_numpy(predict(self.raw, fabric, pool))
+        p = torch.from_numpy(predict(self.net, hardware, pool))
         loss = F.binary_cross_entropy(p.double().clamp(1e-7, 1 - 1e-7), torch.from_numpy(pool.labels).double()).item()
         auc = float(roc_auc_score(pool.labels, p.numpy())) if np.isfinite(p.numpy()).all() else math.nan
         if not (math.isfinite(train_loss) and math.isfinite(auc)):
             raise SagganError(f"the classifier's loss is not a number after step {self.step}: lower lr, or set precision to '32-true'.")
         if self.best is None or (auc, -loss) > (self.best['auc'], -self.best['loss']):
-            self.best = dict(auc=auc, loss=loss, step=self.step, state={k: v.detach().cpu().clone() for k, v in self.raw.state_dict().items()})
+            self.best = dict(auc=auc, loss=loss, step=self.step, state={k: v.detach().cpu().clone() for k, v in self.net.state_dict().items()})
         self.history.append(dict(step=self.step, lr=self.optimizer.param_groups[0]['lr'], train_loss=train_loss, val_loss=loss, val_auc=auc))
 
     def save(self, folder, done=False): # done: nothing is left to do, so only the best weights are kept
         "Write latest.pt and log.jsonl."
-        running = dict(net=None, optimizer=None) if done else dict(net=self.raw.state_dict(), optimizer=self.optimizer.state_dict())
+        running = dict(net=None, optimizer=None) if done else dict(net=self.net.state_dict(), optimizer=self.optimizer.state_dict())
         with atomic(Path(folder)/'latest.pt') as f:
             torch.save(dict(version=1, print_of=self.print_of, step=self.step, best=self.best, history=self.history, **running), f)
         write_text(Path(folder)/'log.jsonl', ''.join(json.dumps(r) + '\n' for r in self.history))
@@ -233,13 +232,13 @@ class Fit:
         except Exception as e: raise DataError(f'{path}: cannot be read ({str(e)[:120]}). Delete it to begin again.') from e
         if state['print_of'] != self.print_of: raise SettingsError(f'{path} belongs to a fit with other settings or data. Choose another folder, or delete it.')
         if state['net'] is not None:
-            self.raw.load_state_dict(state['net'])
+            self.net.load_state_dict(state['net'])
             self.optimizer.load_state_dict(state['optimizer'])
         self.step, self.best, self.history = state['step'], state['best'], state['history']
 
 # %% ../nbs/50_classification.ipynb #f7652275
 def train_step(fit, # Fit
-               fabric, # from `make_fabric`
+               hardware, # from `find_hardware`
                pool, # Pool of training slices
                settings, # ClassifierSettings
                augment, # callable on a batch of images, or None
@@ -248,14 +247,15 @@ def train_step(fit, # Fit
               ):
     "One optimisation step; returns the loss as a tensor, which is not waited for."
     torch.manual_seed(settings.seed*1_000_003 + fit.step)
-    images, labels = (t.to(fabric.device) for t in pool.read(batch_indices(fit.step, len(pool), settings.batch_size, settings.seed)))
+    images, labels = (t.to(hardware.device) for t in pool.read(batch_indices(fit.step, len(pool), settings.batch_size, settings.seed)))
     if augment is not None: images = augment(images)
     if mix is not None: images, labels = mix(images, labels)
     for m in fit.norms: m.momentum = max(.1, 1/(fit.step + 1))
     for group in fit.optimizer.param_groups: group['lr'] = settings.lr*.5**(fit.step//epoch_steps//settings.halve_every)
-    loss = F.binary_cross_entropy_with_logits(fit.net(images.contiguous(memory_format=memory_format(images)))[:, 0].float(), labels)
+    with hardware.autocast(): logits = fit.net(images.contiguous(memory_format=memory_format(images)))[:, 0].float()
+    loss = F.binary_cross_entropy_with_logits(logits, labels)
     fit.optimizer.zero_grad(set_to_none=True)
-    fabric.backward(loss)
+    loss.backward()
     fit.optimizer.step()
     fit.step += 1
     return loss.detach()
@@ -286,27 +286,27 @@ def fit_classifier(train, # list of SliceSets: real first, then synthetic
     "Train for exactly as many steps as asked and return the Classifier of the best validation. Raises DataError, SettingsError."
     settings, train = settings or ClassifierSettings(), list(train)
     check_arms(train, val)
-    pool, judge, fabric = Pool(*(s for s in train if len(s))), Pool(val), make_fabric(settings.device, settings.precision)
+    pool, judge, hardware = Pool(*(s for s in train if len(s))), Pool(val), find_hardware(settings.device, settings.precision)
     epoch_steps = epoch_steps or max(1, math.ceil(len(train[0])/settings.batch_size))
     total, every, channels = settings.steps or settings.epochs*epoch_steps, settings.evaluate_every or epoch_steps, train[0].images.shape[1]
-    how = f'{epoch_steps} {type(augment).__name__ if augment else None} {mix!r} {fabric._precision.precision}'
-    with torch.random.fork_rng(devices=[fabric.device] if fabric.device.type == 'cuda' else []):
-        fit = Fit(settings, channels, fabric, fingerprint([*train, val], settings, how), memory_format(judge[[0]][0].to(fabric.device)))
+    how = f'{epoch_steps} {type(augment).__name__ if augment else None} {mix!r} {hardware.precision}'
+    with torch.random.fork_rng(devices=[hardware.device] if hardware.device.type == 'cuda' else []):
+        fit = Fit(settings, channels, hardware, fingerprint([*train, val], settings, how), memory_format(judge[[0]][0].to(hardware.device)))
         if folder: fit.load(folder)
         losses, saved, bar = [], time.monotonic(), progress(total=total, initial=fit.step, desc=settings.name)
         while fit.step < total:
-            losses.append(train_step(fit, fabric, pool, settings, augment, epoch_steps, mix))
+            losses.append(train_step(fit, hardware, pool, settings, augment, epoch_steps, mix))
             bar.update()
             if fit.step % every == 0 or fit.step == total:
-                fit.evaluate(fabric, judge, torch.stack(losses).mean().item())
+                fit.evaluate(hardware, judge, torch.stack(losses).mean().item())
                 losses.clear()
                 bar.set_postfix(auc=f"{fit.history[-1]['val_auc']:.3f}", loss=f"{fit.history[-1]['train_loss']:.3f}")
                 if folder and (fit.step == total or time.monotonic() - saved >= save_seconds):
                     fit.save(folder, fit.step == total)
                     saved = time.monotonic()
         bar.close()
-    fit.raw.load_state_dict(fit.best['state'])
-    return Classifier(fit.raw.eval(), settings, channels, fit.history)
+    fit.net.load_state_dict(fit.best['state'])
+    return Classifier(fit.net.eval(), settings, channels, fit.history)
 
 # %% ../nbs/50_classification.ipynb #30fec500
 def cell_sets(run, # folder of a cell

@@ -260,7 +260,7 @@ def environment():
         try: return version(name)
         except PackageNotFoundError: return None
     import torch
-    names = ('saggan torch torchvision lightning-fabric numpy scipy pandas nibabel pillow scikit-learn matplotlib papermill').split()
+    names = ('saggan torch torchvision numpy scipy pandas nibabel pillow scikit-learn matplotlib papermill').split()
     cuda = torch.cuda.is_available()
     return dict(versions={n: v(n) for n in names}, python=platform.python_version(), platform=platform.platform(),
                 cpus=os.cpu_count(), threads=torch.get_num_threads(), gpu=torch.cuda.get_device_name() if cuda else None,

@@ -42,8 +42,8 @@ def check_learning(game,             # see `saggan.training.train`
                    share: float = .9,  # of its first value that each must go below
                    **settings):      # of TrainingSettings
     "Raises AssertionError when a loss does not fall; returns the course of all figures, name -> list."
-    _, model, optimizers = setup(game, TrainingSettings(lr=lr, lr_d=lr, device='cpu', precision='32-true', **settings))
-    course = [{k: float(v.detach()) for k, v in optimisation_step(game, model, batch, optimizers).items()} for _ in range(steps)]
+    hardware, optimizers = setup(game, TrainingSettings(lr=lr, lr_d=lr, device='cpu', precision='32-true', **settings))
+    course = [{k: float(v.detach()) for k, v in optimisation_step(game, batch, optimizers, hardware).items()} for _ in range(steps)]
     course = {k: [c[k] for c in course] for k in course[0]}
     for k in falls:
         first, last = course[k][0], sum(course[k][-3:]) / 3

@@ -7,7 +7,7 @@ __all__ = ['seconds_of', 'peak_gb', 'toy_slices', 'game_of', 'network_costs', 'j
            'start_cost']
 
 # %% ../nbs/81_measure.ipynb #011b2253
-import contextlib, gc, logging, os, statistics, subprocess, sys, tempfile, time, warnings
+import contextlib, gc, os, statistics, subprocess, sys, tempfile, time, warnings
 from pathlib import Path
 import numpy as np
 from .knobs import part_settings
@@ -79,16 +79,16 @@ def network_costs(method, made, toy, steps, # as in `game_of`
     gc.collect()
     before, (networks, t) = peak_gb(True), made
     game, batches = game_of(method, made, toy, steps)
-    fabric, model, optimizers = setup(game, t)
-    one = lambda: optimisation_step(game, model, fabric.to_device(next(batches)), optimizers, t.accumulate)
+    hardware, optimizers = setup(game, t)
+    one = lambda: optimisation_step(game, hardware.put(next(batches)), optimizers, hardware, t.accumulate)
     out, times = dict(attention=0.), []
     for share in (.1, .3, .5, .7, .9) if hasattr(networks, 'latent') else (.5,):
         game.step = int(share*steps)
         times.append(seconds_of(one))
     if getattr(networks, 'warmup', 0):
         net = game.generators['attention_lesion']
-        out['attention'] = seconds_of(lambda: fit_attention(net, batches, 1, fabric))
-    few = toy.tensors(fabric.device)[0][:8]
+        out['attention'] = seconds_of(lambda: fit_attention(net, batches, 1, hardware))
+    few = toy.tensors(hardware.device)[0][:8]
     with torch.no_grad():
         if hasattr(networks, 'latent'): make = lambda: game.sample(torch.randn(8, networks.latent, device=few.device))
         elif method == 'shin':
@@ -111,28 +111,29 @@ def judge_costs(settings, # StudySettings
     from saggan.sampling import ClassicTransform, UnpairedBatches
     from saggan.segmentation import MaskedBatches, build_unet
     from saggan.supervised import fit_attention
-    from saggan.training import make_fabric
+    from saggan.training import find_hardware
     classifiers, s = part_settings(settings)
-    sizes, fabric, out = JUDGES[settings.gan.get('preset', 'paper')] | settings.judge, make_fabric(settings.device, settings.precision), {}
+    sizes, hardware, out = JUDGES[settings.gan.get('preset', 'paper')] | settings.judge, find_hardware(settings.device, settings.precision), {}
     net = AttentionNet(toy.images.shape[1], width=sizes.get('width', 16), blocks=sizes.get('blocks', 2), upsample='resize')
-    batches = UnpairedBatches(toy, sizes.get('batch_size', 6), 0, device=fabric.device)
-    few = toy.tensors(fabric.device)[0][:16]
-    step = seconds_of(lambda: fit_attention(net, batches, 1, fabric))
+    batches = UnpairedBatches(toy, sizes.get('batch_size', 6), 0, device=hardware.device)
+    few = toy.tensors(hardware.device)[0][:16]
+    step = seconds_of(lambda: fit_attention(net, batches, 1, hardware))
     with torch.no_grad(): out['judge'] = dict(step=step, steps=sizes.get('steps', 300), slice=seconds_of(lambda: net(few))/16)
     for name, c in classifiers.items():
-        fit, pool = Fit(c, toy.images.shape[1], fabric, ''), Pool(toy)
-        step = seconds_of(lambda f=fit, p=pool, c=c: train_step(f, fabric, p, c, ClassicTransform(), 10))
-        out[name] = dict(step=step, slice=seconds_of(lambda f=fit, p=pool: predict(f.raw, fabric, p))/len(toy), parameters=sum(p.numel() for p in fit.raw.parameters()))
+        fit, pool = Fit(c, toy.images.shape[1], hardware, ''), Pool(toy)
+        step = seconds_of(lambda f=fit, p=pool, c=c: train_step(f, hardware, p, c, ClassicTransform(), 10))
+        out[name] = dict(step=step, slice=seconds_of(lambda f=fit, p=pool: predict(f.net, hardware, p))/len(toy), parameters=sum(p.numel() for p in fit.net.parameters()))
     unet = build_unet(toy.images.shape[1], s.width, s.levels)
-    model, optimizer = fabric.setup(unet, torch.optim.Adam(unet.parameters(), s.lr))
-    masked = MaskedBatches([toy], s.batch_size, 0, ClassicTransform(), fabric.device)
+    optimizer = torch.optim.Adam(unet.to(hardware.device).parameters(), s.lr)
+    masked = MaskedBatches([toy], s.batch_size, 0, ClassicTransform(), hardware.device)
     def learn():
         images, masks = next(masked)
         optimizer.zero_grad()
-        fabric.backward((model(images).float().sigmoid() - masks).square().mean())
+        with hardware.autocast(): maps = unet(images).float().sigmoid()
+        (maps - masks).square().mean().backward()
         optimizer.step()
     step = seconds_of(learn)
-    with torch.no_grad(): return out | dict(segmentation=dict(step=step, slice=seconds_of(lambda: model(few))/16))
+    with torch.no_grad(): return out | dict(segmentation=dict(step=step, slice=seconds_of(lambda: unet(few))/16))
 
 # %% ../nbs/81_measure.ipynb #0b71447c
 def sampled_counts(source, layout, patients=3, # folder, or a number for the phantom; key of LAYOUTS; how many are tried
@@ -153,16 +154,13 @@ def sampled_counts(source, layout, patients=3, # folder, or a number for the pha
 # %% ../nbs/81_measure.ipynb #bebc1393
 @contextlib.contextmanager
 def quiet():
-    "Context without progress bars, warnings and what Fabric says of its precision."
-    old, log = os.environ.get('SAGGAN_QUIET'), logging.getLogger('lightning_fabric')
-    level, os.environ['SAGGAN_QUIET'] = log.level, '1'
-    log.setLevel(logging.ERROR)
+    "Context without progress bars and warnings."
+    old, os.environ['SAGGAN_QUIET'] = os.environ.get('SAGGAN_QUIET'), '1'
     try:
         with warnings.catch_warnings():
             warnings.simplefilter('ignore')
             yield
     finally:
-        log.setLevel(level)
         os.environ.pop('SAGGAN_QUIET') if old is None else os.environ.__setitem__('SAGGAN_QUIET', old)
 
 # %% ../nbs/81_measure.ipynb #98e4a5b1

@@ -21,9 +21,9 @@ def take_step(configuration, size, channels, preset, options, threads):
             if threads: torch.set_num_threads(threads)
             made = gan_settings(channels, 0, preset, configuration, **options)[1:]
             game, batches = game_of(configuration, made, toy_slices(size, channels, 8), 10)
-            fabric, model, optimizers = setup(game, made[1])
-            seconds = seconds_of(lambda: optimisation_step(game, model, fabric.to_device(next(batches)), optimizers, made[1].accumulate), 600.)
-        out = torch.cuda.max_memory_allocated()/2**30 if fabric.device.type == 'cuda' else most_memory(), seconds
+            hardware, optimizers = setup(game, made[1])
+            seconds = seconds_of(lambda: optimisation_step(game, hardware.put(next(batches)), optimizers, hardware, made[1].accumulate), 600.)
+        out = torch.cuda.max_memory_allocated()/2**30 if hardware.device.type == 'cuda' else most_memory(), seconds
     except SettingsError as e: out = str(e)
     except RuntimeError as e:
         if not isinstance(e, torch.OutOfMemoryError) and "can't allocate memory" not in str(e): raise

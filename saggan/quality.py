@@ -19,7 +19,7 @@ from .cyclegan import changed_map
 from .generator import AttentionNet
 from .sampling import UnpairedBatches
 from .supervised import fit_attention
-from .training import make_fabric
+from .training import find_hardware
 from .translators import finds
 
 # %% ../nbs/36_quality.ipynb #7b5d65a9
@@ -31,11 +31,11 @@ def fit_judge(train,               # SliceSet of the training split
               lr: float = 1e-3,    # Adam, flat for half of the steps, then linearly to 0
               device: str = 'auto', precision: str = 'auto'):
     "A segmentation network trained on real slices and masks only; returns its running average, in evaluation mode."
-    fabric = make_fabric(device, precision)
+    hardware = find_hardware(device, precision)
     torch.manual_seed(seed + 1_000)
     net = AttentionNet(train.images.shape[1], width=width, blocks=blocks, upsample='resize')
-    batches = UnpairedBatches(train, batch_size, seed + 1_000, device=fabric.device)
-    return fit_attention(net, batches, steps, fabric, lr, desc='judge').eval()
+    batches = UnpairedBatches(train, batch_size, seed + 1_000, device=hardware.device)
+    return fit_attention(net, batches, steps, hardware, lr, desc='judge').eval()
 
 # %% ../nbs/36_quality.ipynb #62b3dda7
 @torch.no_grad()

@@ -6,10 +6,9 @@
 __all__ = ['ClassicTransform', 'seeded', 'position_weights', 'UnpairedBatches', 'ImagePool']
 
 # %% ../nbs/18_sampling.ipynb #821608bb
-import random
+import math, random
 import torch
-from torchvision import tv_tensors
-from torchvision.transforms import v2
+from torch.nn import functional as F
 from .core import DataError
 
 # %% ../nbs/18_sampling.ipynb #387f26e5
@@ -21,20 +20,22 @@ class ClassicTransform:
                  zoom: tuple = (.9, 1.1),        # scale
                  crop: float = .9,               # smallest side of the random crop, as a fraction of the size
                  flip: float = .5):              # probability of a left-right flip
-        fill = {tv_tensors.Image: -1., tv_tensors.Mask: 0.}
-        self.moves = [v2.RandomHorizontalFlip(flip),
-                      v2.RandomAffine(degrees, (shift, shift), zoom, interpolation=v2.InterpolationMode.BILINEAR, fill=fill)]
-        self.crop = crop
+        self.degrees, self.shift, self.zoom, self.crop, self.flip = degrees, shift, zoom, crop, flip
+    def matrices(self, n: int, aspect: float = 1.):  # slices; width over height
+        "Where pixels come from, for `F.affine_grid`: (n, 2, 3), drawn from PyTorch's global generator."
+        u = torch.rand(8, n)
+        a, z = math.radians(self.degrees) * (2 * u[0] - 1), self.zoom[0] + (self.zoom[1] - self.zoom[0]) * u[1]
+        side = (self.crop**2 + (1 - self.crop**2) * u[2]).sqrt()
+        at = (1 - side) * (2 * u[3:5] - 1) - 2 * self.shift * (2 * u[5:7] - 1)
+        turn = torch.stack([a.cos(), a.sin() / aspect, -a.sin() * aspect, a.cos()], 1).view(n, 2, 2) / z[:, None, None]
+        turn[:, 0] *= torch.where(u[7] < self.flip, -1., 1.)[:, None]
+        return torch.cat([turn * side[:, None, None], turn @ at.T[:, :, None]], 2)
     def __call__(self, images: torch.Tensor,  # (B, C, H, W) in [-1, 1], on any device
                  masks=None):                 # (B, 1, H, W), moved alike; without it only images come back
-        moves = list(self.moves)
-        if self.crop < 1: moves.append(v2.RandomResizedCrop(images.shape[-2:], (self.crop**2, 1), (1., 1.), antialias=True))
-        move, out = v2.Compose(moves), []
-        for i in range(len(images)):
-            pair = [tv_tensors.Image(images[i])] + ([] if masks is None else [tv_tensors.Mask(masks[i])])
-            out.append(move(*pair) if masks is not None else [move(pair[0])])
-        stacked = [torch.stack([torch.as_tensor(x).as_subclass(torch.Tensor) for x in part]) for part in zip(*out)]
-        return stacked[0].clamp(-1, 1) if masks is None else (stacked[0].clamp(-1, 1), stacked[1])
+        h, w = images.shape[-2:]
+        grid = F.affine_grid(self.matrices(len(images), w / h).to(images), [len(images), 1, h, w], align_corners=False)
+        moved = (F.grid_sample(images + 1, grid, align_corners=False) - 1).clamp(-1, 1)  # beyond the slice: zero, so -1
+        return moved if masks is None else (moved, F.grid_sample(masks.to(images), grid, 'nearest', align_corners=False).to(masks))
 
 # %% ../nbs/18_sampling.ipynb #0c124773
 def seeded(function,                    # called with the arguments below

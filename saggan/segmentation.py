@@ -20,7 +20,7 @@ from .losses import mask_loss
 from .quality import in_batches
 from .sampling import ClassicTransform, seeded
 from .slices import SliceSet, assert_disjoint, to_csv
-from .training import TrainingSettings, from_options, make_fabric, rate
+from .training import TrainingSettings, from_options, find_hardware, rate
 
 # %% ../nbs/52_segmentation.ipynb #ad249143
 WITHOUT = ('oversample', 'undersample', 'mixup', 'cutmix', 'cutout', 'pggan', 'msggan', 'cpggan')  # rows that give a segmentation nothing
@@ -101,11 +101,11 @@ def fit_segmenter(train, val,           # SliceSets of real slices
                   folder=None):         # for a checkpoint, so that a stopped training goes on; None: none
     "The U-Net with the best Dice on validation slices, in evaluation mode, and its course (a list of dicts). Raises DataError."
     s = settings or SegmentationSettings()
-    fabric = make_fabric(s.device, s.precision)
+    hardware = find_hardware(s.device, s.precision)
     torch.manual_seed(s.seed)
-    net = build_unet(train.images.shape[1], s.width, s.levels)
-    model, optimizer = fabric.setup(net, torch.optim.Adam(net.parameters(), s.lr))
-    batches = MaskedBatches([train] + ([extra] if extra is not None else []), s.batch_size, s.seed, ClassicTransform() if augment else None, fabric.device)
+    net = build_unet(train.images.shape[1], s.width, s.levels).to(hardware.device)
+    optimizer = torch.optim.Adam(net.parameters(), s.lr)
+    batches = MaskedBatches([train] + ([extra] if extra is not None else []), s.batch_size, s.seed, ClassicTransform() if augment else None, hardware.device)
     file, course, best, schedule = folder and Path(folder)/'latest.pt', [], None, TrainingSettings(n_steps=s.steps)
     key = [asdict(s), augment, train.hash, extra.hash if extra is not None else '']
     if file and file.exists() and (start := torch.load(file, map_location='cpu', weights_only=True))['key'] == key:
@@ -115,10 +115,11 @@ def fit_segmenter(train, val,           # SliceSets of real slices
         optimizer.param_groups[0]['lr'] = s.lr * rate(step, s.steps, schedule)
         images, masks = next(batches)
         optimizer.zero_grad()
-        fabric.backward(mask_loss(model(images).float().sigmoid(), masks))
+        with hardware.autocast(): maps = net(images).float().sigmoid()
+        mask_loss(maps, masks).backward()
         optimizer.step()
         if (step + 1) % s.evaluate_every and step + 1 < s.steps: continue
-        course.append(dict(step=step + 1, dice=validation_dice(model, val, fabric.device)))
+        with hardware.autocast(): course.append(dict(step=step + 1, dice=validation_dice(net, val, hardware.device)))
         if best is None or course[-1]['dice'] > max((c['dice'] for c in course[:-1]), default=-1): best = {k: v.detach().cpu().clone() for k, v in net.state_dict().items()}
         if file:
             with atomic(file) as f: torch.save(dict(key=key, net=net.state_dict(), optimizer=optimizer.state_dict(), generator=batches.generator.get_state(), course=course, best=best), f)

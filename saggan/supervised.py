@@ -16,20 +16,21 @@ from .training import TrainingSettings, rate, update_average
 def fit_attention(net,                # AttentionNet, trained in place
                   batches,            # endless iterator of 'normal', 'lesion' and 'mask'
                   steps: int,
-                  fabric,             # from `make_fabric`
+                  hardware,           # from `find_hardware`
                   lr: float = 1e-3,   # Adam; flat for half of the steps, then linearly to 0
                   mode: str = 'ce+dice',  # of the mask loss
                   normal: float = 2., # weight of "nothing on normal slices"
                   desc: str = 'attention'):
     "Train on masks alone; returns the running average of the network."
-    average = copy.deepcopy(net).requires_grad_(False).to(fabric.device)
-    model, optimizer = fabric.setup(net, torch.optim.Adam(net.parameters(), lr, fused=True))
+    average = copy.deepcopy(net).requires_grad_(False).to(hardware.device)
+    optimizer = torch.optim.Adam(net.to(hardware.device).parameters(), lr, fused=True)
     schedule = TrainingSettings(n_steps=steps)
     for step, batch in zip(progress(range(steps), desc=desc), batches):
         optimizer.param_groups[0]['lr'] = lr * rate(step, steps, schedule)
-        lesion, none = model(torch.cat([batch['lesion'], batch['normal']])).float().chunk(2)
+        batch = hardware.put(batch)
+        with hardware.autocast(): lesion, none = net(torch.cat([batch['lesion'], batch['normal']])).float().chunk(2)
         optimizer.zero_grad()
-        fabric.backward(mask_loss(lesion, batch['mask'], mode) + normal * nothing_loss(none))
+        (mask_loss(lesion, batch['mask'], mode) + normal * nothing_loss(none)).backward()
         optimizer.step()
         update_average(average, net, step, .99)
     return average

@@ -20,17 +20,17 @@ def benchmarks(monkeypatch):
 def test_losses_of_twenty_steps_are_those_of_the_plain_step(benchmarks, options):
     import reference
     plain = reference.step(32, 2, width=4, blocks=2, dtype=torch.float64)  # in float32 rounding grows to a few thousandths within twenty steps
-    kind, networks, training = gan_settings(1, 0, 'paper', 'cyclegan', width=4, blocks=2, d_width=4, pool_size=0, batch_size=2, precision='64-true', device='cpu', **options)
+    kind, networks, training = gan_settings(1, 0, 'paper', 'cyclegan', width=4, blocks=2, d_width=4, pool_size=0, batch_size=2, precision='32-true', device='cpu', **options)
     game = kind(networks).double()
     own = dict(to_lesion=game.generators['content_lesion'], to_normal=game.generators['content_normal'], **game.discriminators)
     for name, theirs in plain.parts.items():
         ours, theirs = list(own[name].parameters()), list(theirs.parameters())
         assert [p.shape for p in ours] == [p.shape for p in theirs]
         for p, q in zip(ours, theirs): p.data.copy_(q.data)
-    fabric, model, optimizers = setup(game, training)
-    batch = fabric.to_device(dict(plain.batch, mask=torch.zeros(2, 1, 32, 32)))
+    hardware, optimizers = setup(game, training)
+    batch = hardware.put(dict(plain.batch, mask=torch.zeros(2, 1, 32, 32)))
     for _ in range(20):
-        logged = optimisation_step(game, model, batch, optimizers, training.accumulate)
+        logged = optimisation_step(game, batch, optimizers, hardware, training.accumulate)
         generator, discriminator = plain()
         for name, loss in (('generator', generator), ('discriminator', discriminator)): torch.testing.assert_close(logged[name].double(), loss, rtol=1e-6, atol=0.)
     assert generator < 30 and game.step == 20
