@@ -16,7 +16,7 @@ from .cell import METHODS
 from .core import SagganError, SettingsError, append_jsonl, is_terminal, paint, progress, read_jsonl, write_json, write_yaml
 from .knobs import check_knobs, network_settings
 from .plan import agreed_settings, cell_of, clock_of, duration, make_plan, report_tasks
-from .runner import Kernel, Kernels, notebooks_folder, run_task
+from .runner import Kernels, notebooks_folder, run_task
 from .settings import cell_name, cell_settings, save_settings
 
 # %% ../nbs/80_batch.ipynb #3c0a7be1
@@ -109,7 +109,7 @@ def run_chain(tasks, # list of Task, in order
 def run_queue(chains, # deque of lists of Task, shared with other workers
               board, kernels, threads, retry): # as in `run_chains`
     "What one worker does: chains, until there is none left."
-    with Kernel(kernels, threads) as kernel:
+    with kernels.lent(threads) as kernel:
         while chains and not kernels.stopping.is_set():
             try: tasks = chains.popleft()
             except IndexError: return
@@ -122,10 +122,13 @@ def run_chains(chains, # list of lists of Task
                workers=1, # chains at a time
                threads=None, # processor threads a notebook may use
                retry=True, # as in `run_chain`
+               kernels=None, # Kernels that it uses and leaves waiting; None: its own
                every=20, # seconds between two looks at running trainings; on a bar it is one second
               ):
     "Run chains side by side; Ctrl-C or SIGTERM ends all kernels and is raised as KeyboardInterrupt."
-    kernels, waiting = Kernels(), deque(chains)
+    if not kernels:
+        with Kernels() as kernels: return run_chains(chains, board, workers, threads, retry, kernels, every)
+    waiting = deque(chains)
     with ThreadPoolExecutor(workers) as pool:
         try:
             left, last, start = {pool.submit(run_queue, waiting, board, kernels, threads, retry) for _ in range(min(workers, len(waiting)))}, time.time(), time.time()
@@ -220,11 +223,11 @@ def run_study(settings, # StudySettings, or None to go on with those of the fold
         s, board = plan.settings, Board(out, say, clock_of(plan), steps_of(plan))
         say(paint(f'{s.name}: {len(plan.chains)} cells in {out}, {plan.workers} at a time with {plan.threads} threads each on {plan.where}', 'bold'))
         board.log('start', settings=asdict(s))
-        with on_terminal(board, s.name):
-            run_chains([[t] for t in plan.first], board, plan.workers, plan.threads, retry=True)
+        with on_terminal(board, s.name), Kernels() as kernels:
+            run_chains([[t] for t in plan.first], board, plan.workers, plan.threads, True, kernels)
             if plan.data.mark in board.bad: board.say(paint('  the data could not be prepared, so nothing else can run', 'red'))
-            else: run_chains(([plan.more] if plan.more else []) + plan.chains, board, plan.workers, plan.threads, retry)
-            if not upto and any(out.glob('cells/*/classifier/*/predictions.csv')): run_chains([report_tasks(plan.folder, out, s.walkthrough)], board)
+            else: run_chains(([plan.more] if plan.more else []) + plan.chains, board, plan.workers, plan.threads, retry, kernels)
+            if not upto and any(out.glob('cells/*/classifier/*/predictions.csv')): run_chains([report_tasks(plan.folder, out, s.walkthrough)], board, kernels=kernels)
         board.log('end', ran=board.ran, skipped=board.skipped, failures=board.failures)
         say(summary(board))
     return board

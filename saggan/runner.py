@@ -88,8 +88,26 @@ class Task:
 
 # %% ../nbs/76_runner.ipynb #4f743961
 class Kernels:
-    "The kernels that run now, so that all of them can be ended at once."
-    def __init__(self): self.running, self.stopping = set(), threading.Event()
+    "The kernels of a run: all of them, so that they can be ended at once, and those that wait for the next notebook."
+    def __init__(self): self.running, self.waiting, self.stopping = set(), [], threading.Event()
+    def __enter__(self): return self
+    def __exit__(self, *_): self.dismiss()
+
+    def dismiss(self):
+        "End the kernels that wait."
+        while self.waiting: self.waiting.pop().end()
+
+    @contextlib.contextmanager
+    def lent(self, threads=None): # processor threads that a new one may use
+        "Context with a kernel that waited, or a new one; afterwards it waits again."
+        try: kernel = self.waiting.pop()
+        except IndexError: kernel = Kernel(self, threads)
+        try: yield kernel
+        except BaseException:
+            kernel.end()
+            raise
+        kernel.rest()
+        kernel.end() if self.stopping.is_set() else self.waiting.append(kernel)
 
     def signal(self, number):
         "Send a signal to every kernel and what it started."
@@ -101,6 +119,7 @@ class Kernels:
     def stop(self, patience=10):
         "Interrupt all kernels, wait `patience` seconds for them, and end those that are still there."
         self.stopping.set()
+        self.dismiss()
         self.signal(signal.SIGINT)
         end = time.monotonic() + patience
         while self.running and time.monotonic() < end: time.sleep(.1)
@@ -135,14 +154,9 @@ def begin(client): # PapermillNotebookClient
 
 # %% ../nbs/76_runner.ipynb #85fb333f
 class Kernel:
-    "One kernel for notebooks one after the other: started when the first of them needs it, emptied between two, ended with the context."
-    def __init__(self, kernels=None, threads=None): # Kernels that it joins; processor threads it may use
-        self.kernels, self.threads, self.client = kernels or Kernels(), threads, None
-
-    def __enter__(self): return self
-    def __exit__(self, error, *_):
-        if error is None: self.rest()
-        self.end()
+    "One kernel for notebooks one after the other: started when the first of them needs it, emptied between two."
+    def __init__(self, kernels, threads=None): # Kernels that it joins; processor threads it may use
+        self.kernels, self.threads, self.client = kernels, threads, None
 
     @property
     def pid(self): return getattr(getattr(self.client and self.client.km, 'provisioner', None), 'pid', None)
@@ -273,4 +287,4 @@ def run_notebook(notebook, # path of a notebook, or its name in the notebooks' f
     if not notebook.exists(): notebook = notebooks_folder()/notebook.with_suffix('.ipynb').name
     mark = fingerprint(notebook, parameters, stage_only, config)
     task = Task(notebook.stem, notebook.resolve(), Path(output).resolve(), parameters or {}, stage_only, mark)
-    with Kernel(threads=threads) as kernel: return run_task(task, kernel)
+    with Kernels() as kernels, kernels.lent(threads) as kernel: return run_task(task, kernel)
