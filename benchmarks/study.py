@@ -4,7 +4,8 @@
 
 Trainings are one step of tiny networks, so that what is left is imports, kernels, papermill, reading, writing and the report. Sets are
 made of random slices of 32 pixels. Seconds a cell are wall seconds of all cells together divided by their number; the report and the
-check of the data come once a study. A finished study is then asked for again: what it costs to find everything done."""
+check of the data come once a study. A finished study is then asked for again: what it costs to find everything done.
+With PYTHONPATH=CHECKOUT in front it measures an older saggan."""
 import shutil
 import sys
 import tempfile

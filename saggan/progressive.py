@@ -13,7 +13,7 @@ import torch
 from torch import nn
 from torch.nn import functional as F
 from .core import DataError
-from .sampling import seeded
+from .sampling import seeded, take_rows
 
 # %% ../nbs/31_progressive.ipynb #0f7a7e07
 def levels_of(size: int):  # pixels a side
@@ -152,7 +152,7 @@ class ClassBatches:
     def __iter__(self): return self
     def __next__(self):
         i = torch.randint(len(self.images), (self.batch_size,), generator=self.generator)
-        real, mask = self.images[i], self.masks[i]
+        real, mask = take_rows(i, self.images, self.masks)
         if self.augment: real, mask = seeded(self.augment, self.generator, real, mask)
         return dict(real=real, mask=mask)
     def state_dict(self): return dict(generator=self.generator.get_state())

@@ -18,7 +18,7 @@ from .cell import cell_options, cell_splits
 from .core import DataError, SettingsError, atomic, progress, write_json, write_text
 from .losses import mask_loss
 from .quality import in_batches
-from .sampling import ClassicTransform, seeded
+from .sampling import ClassicTransform, seeded, take_rows
 from .slices import SliceSet, assert_disjoint, to_csv
 from .training import TrainingSettings, from_options, find_hardware, rate
 
@@ -90,7 +90,7 @@ class MaskedBatches:
     def __next__(self):
         n = self.batch_size // 2
         i = torch.cat([r[torch.randint(len(r), (k,), generator=self.generator)] for r, k in zip(self.rows, (n, self.batch_size - n))])
-        pair = self.images[i], self.masks[i]
+        pair = take_rows(i, self.images, self.masks)
         return seeded(self.augment, self.generator, *pair) if self.augment else pair
 
 # %% ../nbs/52_segmentation.ipynb #0656a95f

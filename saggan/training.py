@@ -147,15 +147,16 @@ def read_checkpoint(folder):  # folder with latest.pt and previous.pt
         if not path.exists(): continue
         try:
             state = torch.load(path, map_location='cpu', weights_only=True)
-            if state['format'] == 1: return state
+            if state['format'] == 1: return state | dict(path=str(path))
             problems.append(f'{path}: written by another version of saggan')
         except Exception as e: problems.append(f'{path}: cannot be read ({type(e).__name__})')
     if problems: raise SagganError('no checkpoint can be read; delete the folder to train from the start:\n' + '\n'.join(problems))
 
 # %% ../nbs/20_training.ipynb #b492c963
 def restore(state: dict, game, optimizers, batches):  # from `read_checkpoint`, and what it goes back into
-    "Put a checkpoint back; returns the number of steps done."
-    game.load_state_dict(state['game'])
+    "Put a checkpoint back; returns the number of steps done. Raises SettingsError when it is one of other networks."
+    try: game.load_state_dict(state['game'])
+    except RuntimeError as e: raise SettingsError(f"{state['path']} holds other networks (width, blocks or the like was changed); use another folder or delete it") from e
     for k, o in optimizers.items(): o.load_state_dict(state['optimizers'][k])
     batches.load_state_dict(state['batches'])
     torch.set_rng_state(state['random'])

@@ -65,7 +65,8 @@ def interior(x: torch.Tensor,       # (B, C, H, W) slices
              dark: float = DARK):   # a pixel above this in any channel is foreground
     "1 where a lesion may be put, 0 elsewhere: (B, 1, H, W)."
     foreground, k = (x.detach().amax(1, keepdim=True) > dark).to(x.dtype), x.shape[-1] // 8 | 1
-    return (nn.functional.avg_pool2d(foreground, k, 1, k // 2) > share).to(x.dtype)
+    for side in ((k, 1), (1, k)): foreground = nn.functional.avg_pool2d(foreground, side, 1, (side[0] // 2, side[1] // 2))  # rows, then columns: k times less work than the square
+    return (foreground > share).to(x.dtype)
 
 # %% ../nbs/30_translators.ipynb #b333bf58
 def network_size(s,                 # SAGGANSettings
@@ -183,7 +184,8 @@ def load_translator(path, device='cpu'):  # file written by `save_translator`; w
         with safe_open(path, 'pt') as f: header, state = f.metadata() or {}, {k: f.get_tensor(k) for k in f.keys()}
         kind = {k.__name__: k for k, _ in CONFIGURATIONS.values()}.get(header.get('model'))
         if kind is None: raise DataError(f'{path} holds no translator of saggan; give the gan/ folder of a run')
-        model = kind(from_options(kind.Settings, json.loads(header['settings'])))
+        full = {'attention_size': 1.} if kind is SAGGAN else {}  # before it could be chosen
+        model = kind(from_options(kind.Settings, full | json.loads(header['settings'])))
         for nets in (model.ema, model.generators): nets.load_state_dict(state)
     except (OSError, SafetensorError, ValueError, RuntimeError) as e:
         raise DataError(f'{path} cannot be read as weights ({type(e).__name__}); export them again') from e

@@ -5,8 +5,9 @@ from pathlib import Path
 import pytest
 import torch
 
-from saggan.training import optimisation_step, setup
-from saggan.translators import gan_settings
+from saggan.sampling import ClassicTransform, take_rows
+from saggan.training import in_parts, optimisation_step, setup
+from saggan.translators import CONFIGURATIONS, gan_settings
 
 BENCHMARKS = Path(__file__).resolve().parent.parent/'benchmarks'
 
@@ -34,6 +35,27 @@ def test_losses_of_twenty_steps_are_those_of_the_plain_step(benchmarks, options)
         generator, discriminator = plain()
         for name, loss in (('generator', generator), ('discriminator', discriminator)): torch.testing.assert_close(logged[name].double(), loss, rtol=1e-6, atol=0.)
     assert generator < 30 and game.step == 20
+
+
+@pytest.mark.parametrize('name', CONFIGURATIONS)
+def test_no_step_waits_for_a_figure_of_the_device(name):
+    "A tensor on the meta device has no values: whoever asks for one, as a GPU's would be waited for, fails."
+    kind, networks, training = gan_settings(1, 0, 'smoke', name)
+    game = kind(networks).to('meta')
+    batch = {k: torch.empty(4, 1, 32, 32, device='meta') for k in ('normal', 'lesion', 'mask')}
+    i = torch.arange(4)
+    batch['normal'], (batch['lesion'], batch['mask']) = *map(ClassicTransform(), take_rows(i, batch['normal'])), ClassicTransform()(*take_rows(i, batch['lesion'], batch['mask']))
+    for game.step in (0, 1000):
+        for part in in_parts(batch, 2):
+            logged = []
+            for turn in game.turns:
+                loss, log = game('generator', part, turn)
+                loss.backward()
+                logged += [loss, *log.values()]
+            loss, log = game('discriminator', part)
+            loss.backward()
+        assert all(torch.is_tensor(v) and v.is_meta for v in (loss, *log.values(), *logged))
+    with pytest.raises(RuntimeError): loss.detach().item()
 
 
 def test_the_guard_sees_a_loss_of_a_fifth(benchmarks, monkeypatch, capsys, tmp_path):
