@@ -129,10 +129,10 @@ class Kernels:
 KEPT = 1.5 # GiB that a kernel may hold between two cells; PyTorch itself is half of one
 EMPTY = """exec('''import gc, sys
 if 'matplotlib.pyplot' in sys.modules: sys.modules['matplotlib.pyplot'].close('all')
-gc.collect()
+ip.run_line_magic('reset', '-sf')
+gc.freeze()
 torch = sys.modules.get('torch')
-if torch and torch.cuda.is_available(): torch.cuda.empty_cache(), torch.cuda.reset_peak_memory_stats()''', {})
-get_ipython().run_line_magic('reset', '-sf')"""
+if torch and torch.cuda.is_available(): torch.cuda.empty_cache(), torch.cuda.reset_peak_memory_stats()''', dict(ip=get_ipython()))""" # what is left are modules: the garbage collector, which `reset` calls, need not visit them again
 GPU_PEAK = "(lambda t: t.cuda.max_memory_allocated()/2**30 if t and t.cuda.is_available() else 0.)(__import__('sys').modules.get('torch'))"
 
 # %% ../nbs/76_runner.ipynb #231254c7
@@ -156,7 +156,7 @@ def begin(client): # PapermillNotebookClient
 class Kernel:
     "One kernel for notebooks one after the other: started when the first of them needs it, emptied between two."
     def __init__(self, kernels, threads=None): # Kernels that it joins; processor threads it may use
-        self.kernels, self.threads, self.client = kernels, threads, None
+        self.kernels, self.threads, self.client, self.used = kernels, threads, None, False
 
     @property
     def pid(self): return getattr(getattr(self.client and self.client.km, 'provisioner', None), 'pid', None)
@@ -168,7 +168,8 @@ class Kernel:
         else: self.sockets, self.errors = begin(client)
         self.client = client
         self.kernels.running.add(self)
-        if last: self.ask(EMPTY)
+        self.empty()
+        self.used = True
         with contextlib.suppress(OSError): Path(f'/proc/{self.pid}/clear_refs').write_text('5')  # the peak of memory counts from here
         return client.execute(env=kernel_environment(self.threads), cwd=str(folder), stderr=self.errors, cleanup_kc=False)
 
@@ -181,10 +182,15 @@ class Kernel:
         "Highest memory of the last notebook in GiB, of the process (None where the system does not say) and of the GPU."
         return dict(peak_gb=(gb := held(self.pid, 'VmHWM')) and round(gb, 3), gpu_peak_gb=round(float(self.ask('', GPU_PEAK) or 0), 3))
 
+    def empty(self):
+        "Let go of what the last notebook left, such as a temporary folder, unless that was done."
+        if self.used: self.ask(EMPTY)
+        self.used = False
+
     def rest(self):
-        "Empty the kernel (what it holds, such as a temporary folder, goes), and end it when it keeps more than KEPT GiB all the same."
+        "Empty the kernel, and end it when it keeps more than KEPT GiB all the same."
         if not self.client or self.kernels.stopping.is_set(): return
-        self.ask(EMPTY)
+        self.empty()
         if (held(self.pid, 'VmRSS') or 0) > KEPT: self.end()
 
     def said(self):
@@ -200,7 +206,7 @@ class Kernel:
         with contextlib.suppress(Exception): self.client._cleanup_kernel()
         self.kernels.running.discard(self)
         self.errors.close(), self.sockets.cleanup()
-        self.client = None
+        self.client, self.used = None, False
 
 # %% ../nbs/76_runner.ipynb #8714b8c9
 class StudyEngine(NBClientEngine):
