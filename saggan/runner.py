@@ -163,13 +163,12 @@ class Kernel:
 
     def execute(self, nb_man, folder):
         "Execute a notebook that papermill manages, in the kernel of the one before."
+        self.empty()
         last, client = self.client, PapermillNotebookClient(nb_man, kernel_name='python3', startup_timeout=180, timeout=None, log=logger)
         if last: client.km, client.kc = last.km, last.kc
         else: self.sockets, self.errors = begin(client)
-        self.client = client
+        self.client, self.used = client, True
         self.kernels.running.add(self)
-        self.empty()
-        self.used = True
         with contextlib.suppress(OSError): Path(f'/proc/{self.pid}/clear_refs').write_text('5')  # the peak of memory counts from here
         return client.execute(env=kernel_environment(self.threads), cwd=str(folder), stderr=self.errors, cleanup_kc=False)
 
