@@ -81,7 +81,7 @@ def find_hardware(device: str = 'auto',     # 'auto', 'cpu' or 'cuda'
     if precision not in ('auto', '32-true', 'bf16-mixed'): raise SettingsError(f"precision is {precision!r}; use 'auto', '32-true' or 'bf16-mixed'")
     if device == 'cuda' and not cuda: raise SettingsError("device 'cuda' was asked for, but PyTorch sees no GPU; use device 'cpu'")
     on = torch.device('cuda' if device != 'cpu' and cuda else 'cpu')
-    fast = torch.cuda.is_bf16_supported() if cuda and on.type == 'cuda' else torch.cpu._is_avx512_bf16_supported() or torch.cpu._is_amx_tile_supported()
+    fast = torch.cuda.is_bf16_supported() if on.type == 'cuda' else torch.cpu._is_avx512_bf16_supported() or torch.cpu._is_amx_tile_supported()
     return Hardware(on, ('bf16-mixed' if fast else '32-true') if precision == 'auto' else precision)
 
 # %% ../nbs/20_training.ipynb #d61f83f6
