@@ -14,8 +14,9 @@ LIMIT = 100_000
 
 def packed(png):
     "The same pixels in fewer bytes: base64 of a PNG, and of one without a transparency that nothing uses."
-    out = io.BytesIO()
-    Image.open(io.BytesIO(base64.b64decode(png))).convert('RGB').save(out, 'png', optimize=True)
+    image, out = Image.open(io.BytesIO(base64.b64decode(png))), io.BytesIO()
+    if image.mode == 'RGBA' and image.getextrema()[3][0] == 255: image = image.convert('RGB')
+    image.save(out, 'png', optimize=True)
     return base64.b64encode(out.getvalue()).decode()
 
 
