@@ -227,6 +227,7 @@ def run_study(settings, # StudySettings, or None to go on with those of the fold
             run_chains([[t] for t in plan.first], board, plan.workers, plan.threads, True, kernels)
             if plan.data.mark in board.bad: board.say(paint('  the data could not be prepared, so nothing else can run', 'red'))
             else: run_chains(([plan.more] if plan.more else []) + plan.chains, board, plan.workers, plan.threads, retry, kernels)
+            kernels.dismiss(1)
             if not upto and any(out.glob('cells/*/classifier/*/predictions.csv')): run_chains([report_tasks(plan.folder, out, s.walkthrough)], board, kernels=kernels)
         board.log('end', ran=board.ran, skipped=board.skipped, failures=board.failures)
         say(summary(board))

@@ -93,9 +93,9 @@ class Kernels:
     def __enter__(self): return self
     def __exit__(self, *_): self.dismiss()
 
-    def dismiss(self):
+    def dismiss(self, keep=0): # of them, for what comes
         "End the kernels that wait."
-        while self.waiting: self.waiting.pop().end()
+        while len(self.waiting) > keep: self.waiting.pop().end()
 
     @contextlib.contextmanager
     def lent(self, threads=None): # processor threads that a new one may use

@@ -12,6 +12,7 @@ SMALL = dict(
     preparation='--cases 1 --workers 1 --caches warm --slices 32',
     translation='--methods saggan --sizes 32 --batches 2 --slices 2',
     classifier='--sizes 32 --batches 4 --steps 1',
+    ceiling='--sizes 32 --batches 2 --set width=8 --set blocks=1 --threads 1',
     scaling='--base 32,1,8 --sizes 32 --batches 2 --widths 4',
     study='--cells 1 --slices 100 --more ,')
 
@@ -31,7 +32,8 @@ def test_benchmark(name, tmp_path):
     seconds = 'median' if name != 'study' else 'seconds'
     assert rows and not [r for r in rows if r.get('error')] and all(0 < r[seconds] < 300 for r in rows), rows
     assert title in said and all(r[key] in said for r in rows)
-    if name != 'study': assert rows[0]['ratio'] == 1 and all(r['min'] <= r['median'] <= r['max'] and r['ratio'] > 0 for r in rows)
+    if name == 'ceiling': assert all(abs(sum(r[k] for k in ('back', 'forward', 'copies', 'norms', 'upsampling', 'rest')) - 1) < 1e-9 and r['tflop'] > 0 and 0 < r['share'] < 2 and r['data'] > 0 for r in rows)
+    elif name != 'study': assert rows[0]['ratio'] == 1 and all(r['min'] <= r['median'] <= r['max'] and r['ratio'] > 0 for r in rows)
     assert found['environment'] and found['command'][0] == f'{name}.py'
     assert str(Path.home()) not in json.dumps(found) and str(tmp_path) not in json.dumps(found)
 
