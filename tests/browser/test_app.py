@@ -39,7 +39,8 @@ def app(tmp_path):
     started = []
     def start(*args):
         env = {k: v for k, v in os.environ.items() if k != 'MPLBACKEND'} | dict(HOME=str(tmp_path), JUPYTER_RUNTIME_DIR=str(tmp_path/'runtime'))
-        p = subprocess.Popen([sys.executable, '-c', START, *map(str, args)], env=env, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
+        p = subprocess.Popen([sys.executable, '-c', START, *map(str, args)], env=env, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True,
+                             preexec_fn=lambda: signal.signal(signal.SIGINT, signal.SIG_DFL))  # a run in the background would pass on that Ctrl-C is ignored
         started.append(p)
         return p, re.search(r'http://127\.0\.0\.1:\d+/\?token=\S+', p.stdout.readline() or p.stderr.read())[0]
     yield start
