@@ -18,6 +18,7 @@ from .cyclegan import changed_map
 from .core import DataError, SettingsError, progress, read_json, sha256
 from .method import Method
 from .slices import from_arrays
+from .training import Hardware, find_hardware
 from .translators import LEAST, PREPARED, fit_translator, load_translator
 
 # %% ../nbs/40_augmentation.ipynb #9bace328
@@ -55,12 +56,13 @@ class BatchTranslator:
     "Applies a translator to any number of slices, a batch at a time, on any device."
     def __init__(self, model, device='cpu', batch_size: int = 32,       # Translator; where; slices at a time, fewer where memory does not suffice
                  precision: str = '32-true'):                           # or 'bf16-mixed'
-        if precision not in ('32-true', 'bf16-mixed'): raise SettingsError(f"precision is {precision!r}; use '32-true' or 'bf16-mixed'")
-        self.model, self.device, self.batch_size, self.precision = model.to(device).eval(), torch.device(device), max(1, batch_size), precision
+        self.model, self.hardware, self.batch_size = model.to(device).eval(), Hardware(torch.device(device), precision), max(1, batch_size)
+    @property
+    def device(self): return self.hardware.device
     def attempt(self, x, to: str):
         "Translation of one batch (B, C, H, W), a list of three; None when the memory does not suffice."
         try:
-            with torch.autocast(self.device.type, torch.bfloat16, enabled=self.precision == 'bf16-mixed'):
+            with self.hardware.autocast():
                 return [o.float().to(x.device) for o in padded(lambda p: self.model.translate(p, to), x.to(self.device))]
         except RuntimeError as e:
             if 'CUDA in forked' in str(e): raise SettingsError(
@@ -107,10 +109,10 @@ class Augmenter(BatchTranslator):
     def load(cls, path, device: str = 'auto', batch_size: int = 32, precision: str = '32-true'):
         "From a run, a cell, its gan folder or a weights file. Raises DataError when there are no weights, or several."
         file = find_weights(path)
-        device = ('cuda' if torch.cuda.is_available() else 'cpu') if device == 'auto' else device
+        if device == 'auto': device = find_hardware().device
         model, header = load_translator(file)
         return cls(model, device, batch_size, sha256(file), precision, prepared_as(header, file))
-    def __repr__(self): return f'Augmenter({type(self.model).__name__}, weights {self.weights[:8] or "in memory"}, {self.device}, {self.precision})'
+    def __repr__(self): return f'Augmenter({type(self.model).__name__}, weights {self.weights[:8] or "in memory"}, {self.device}, {self.hardware.precision})'
     def translate(self, slices, to: str):  # as in `as_batch`; 'lesion' or 'normal'
         "Translate all slices: a Translation in their form, in memory. Raises DataError, SettingsError."
         x, back = as_batch(slices)

@@ -18,7 +18,7 @@ from .cell import cell_options, cell_splits
 from .core import DataError, SettingsError, save_figure, write_json, write_text
 from .quality import changes, in_batches, judge_of, moved, overlap
 from .slices import SliceSet, to_csv
-from .training import from_options
+from .training import find_hardware, from_options
 from .translators import load_translator
 
 # %% ../nbs/55_fidelity.ipynb #102435f9
@@ -180,7 +180,7 @@ def fidelity_cell(run):  # folder of a cell
     model = translator_of(run)
     made = SliceSet.open(run/'synthetic') if (run/'synthetic'/'settings.json').exists() else None
     if model is None and made is None: return None
-    device = 'cuda' if o.get('device') != 'cpu' and torch.cuda.is_available() else 'cpu'
+    device = find_hardware(o.get('device') or 'auto').device
     features = (InceptionFeatures(options.inception) if options.inception else Features(judge_of(run, train))).to(device).eval()
     if made is not None:
         for label, name in enumerate(('normal', 'lesion')):

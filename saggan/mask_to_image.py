@@ -25,9 +25,9 @@ from .generator import check_size, resnet
 from .losses import cycle_loss
 from .method import Method
 from .quality import in_batches
-from .sampling import ClassicTransform, UnpairedBatches
+from .sampling import UnpairedBatches, named_transform
 from .slices import DARK, from_arrays
-from .training import TrainingSettings, from_options, train as train_game
+from .training import TrainingSettings, find_hardware, from_options, train as train_game
 from .translators import PRESETS
 
 # %% ../nbs/35_mask_to_image.ipynb #effd0399
@@ -115,13 +115,12 @@ def fit_mask_to_image(train,          # SliceSet of the training split
                       until: int = 0, # stop after this many steps; 0: at the end
                       **options):     # see `painter_settings`
     "Train the painter, or go on; returns it. Raises DataError, SettingsError, TrainingFailed."
-    folder, augment = Path(folder), dict(classic=ClassicTransform(), flip=ClassicTransform(0, 0, (1, 1), 1), none=None)
+    folder = Path(folder)
     networks, training = painter_settings(train.images.shape[1], seed, **options)
-    if training.augment not in augment: raise SettingsError(f"augment is {training.augment!r}; use 'classic', 'flip' or 'none'")
     torch.manual_seed(seed)
-    model, device = MaskToImage(networks), 'cuda' if training.device != 'cpu' and torch.cuda.is_available() else 'cpu'
+    model = MaskToImage(networks)
     model.thresholds.copy_(thresholds_of(train.tensors()[0], networks.classes))
-    batches = UnpairedBatches(train, training.batch_size, seed, augment[training.augment], training.match_position, device)
+    batches = UnpairedBatches(train, training.batch_size, seed, named_transform(training.augment), training.match_position, find_hardware(training.device).device)
     shown = next(UnpairedBatches(train, 5, seed, None, training.match_position))
     def picture(step):
         fig = painted_grid(copy.deepcopy(model).cpu(), shown)
@@ -199,5 +198,4 @@ class ShinMethod(Method):
         fit_mask_to_image(train, f'{run}/gan', o['seed'], **gan_options(o))
     def augment(self, train, run):
         o, file = cell_options(run), Path(run)/'gan'/'weights.safetensors'
-        device = 'cuda' if o.get('device') != 'cpu' and torch.cuda.is_available() else 'cpu'
-        return self.keep(repaint_set(load_painter(file, device), train, o['seed'], sha256(file)), train, run)
+        return self.keep(repaint_set(load_painter(file, find_hardware(o.get('device') or 'auto').device), train, o['seed'], sha256(file)), train, run)

@@ -53,11 +53,10 @@ def game_of(method, # key of METHODS
             steps, # of the training
            ):
     "The networks of a method and endless batches for them, as its notebook makes them."
-    import torch
-    from saggan.sampling import ClassicTransform, UnpairedBatches
+    from saggan.sampling import UnpairedBatches, named_transform
+    from saggan.training import find_hardware
     networks, t = made
-    augment = dict(classic=ClassicTransform(), flip=ClassicTransform(0, 0, (1, 1), 1)).get(t.augment)
-    device = 'cuda' if t.device != 'cpu' and torch.cuda.is_available() else 'cpu'
+    augment, device = named_transform(t.augment), find_hardware(t.device).device
     if hasattr(networks, 'latent'):
         from saggan.progressive import ClassBatches
         from saggan.synthesizers import SYNTHESIZERS

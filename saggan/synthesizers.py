@@ -22,9 +22,9 @@ from .method import Method
 from .msggan import MSGGAN
 from .pggan import PGGAN
 from .progressive import ClassBatches, SynthesizerSettings
-from .sampling import ClassicTransform
+from .sampling import named_transform
 from .slices import from_arrays
-from .training import TrainingSettings, from_options, total_steps, train
+from .training import TrainingSettings, find_hardware, from_options, total_steps, train
 
 # %% ../nbs/32_synthesizers.ipynb #9721c3a9
 SYNTHESIZERS = dict(pggan=PGGAN, msggan=MSGGAN, cpggan=CPGGAN)
@@ -97,11 +97,9 @@ def fit_synthesizer(slices,           # SliceSet of one class of the training sp
     "Train a synthesizer on the slices of one class, or go on; returns it. Raises DataError, SettingsError, TrainingFailed."
     folder, (c, h, w) = Path(folder), slices.images.shape[1:]
     networks, training = synthesizer_settings(kind, max(h, w), c, seed, **options)
-    augment = dict(classic=ClassicTransform(), flip=ClassicTransform(0, 0, (1, 1), 1), none=None)
-    if training.augment not in augment: raise SettingsError(f"augment is {training.augment!r}; use 'classic', 'flip' or 'none'")
     torch.manual_seed(seed)
-    model, device = SYNTHESIZERS[kind](networks), 'cuda' if training.device != 'cpu' and torch.cuda.is_available() else 'cpu'
-    batches = ClassBatches(slices, training.batch_size, seed, augment[training.augment], device)
+    model = SYNTHESIZERS[kind](networks)
+    batches = ClassBatches(slices, training.batch_size, seed, named_transform(training.augment), find_hardware(training.device).device)
     model.total = total_steps(training, len(batches))
     boxes = moved_boxes(slices.masks, 24, seed) if kind == 'cpggan' else None
     def picture(step):
@@ -146,6 +144,6 @@ class SynthesizerMethod(Method):
     def augment(self, train, run):
         o = cell_options(run)
         files = {label: Path(run)/'gan'/name/'weights.safetensors' for name, labels in self.plan(o).items() for label in labels}
-        device = 'cuda' if o.get('device') != 'cpu' and torch.cuda.is_available() else 'cpu'
+        device = find_hardware(o.get('device') or 'auto').device
         made = synthesize_set({k: load_synthesizer(f, device)[0] for k, f in files.items()}, train, o['seed'], ' '.join(sha256(f) for f in files.values()))
         return self.keep(made, train, run)

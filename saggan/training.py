@@ -69,16 +69,16 @@ class Hardware:
     "Where a network computes, and in what precision."
     device: torch.device
     precision: str  # '32-true' or 'bf16-mixed'
+    def __post_init__(self):
+        if self.precision not in ('32-true', 'bf16-mixed'): raise SettingsError(f"precision is {self.precision!r}; use '32-true' or 'bf16-mixed'")
     def autocast(self): return torch.autocast(self.device.type, torch.bfloat16, self.precision == 'bf16-mixed')
     def put(self, batch: dict): return {k: v.to(self.device, non_blocking=True) for k, v in batch.items()}  # of tensors
 
-# %% ../nbs/20_training.ipynb #4e69b6e8
 def find_hardware(device: str = 'auto',     # 'auto', 'cpu' or 'cuda'
                   precision: str = 'auto'): # 'auto', '32-true' or 'bf16-mixed'
     "The Hardware asked for, or the best there is. Raises SettingsError when CUDA is asked for and absent, or for another word."
     cuda = torch.cuda.is_available()
     if device not in ('auto', 'cpu', 'cuda'): raise SettingsError(f"device is {device!r}; use 'auto', 'cpu' or 'cuda'")
-    if precision not in ('auto', '32-true', 'bf16-mixed'): raise SettingsError(f"precision is {precision!r}; use 'auto', '32-true' or 'bf16-mixed'")
     if device == 'cuda' and not cuda: raise SettingsError("device 'cuda' was asked for, but PyTorch sees no GPU; use device 'cpu'")
     on = torch.device('cuda' if device != 'cpu' and cuda else 'cpu')
     fast = torch.cuda.is_bf16_supported() if on.type == 'cuda' else torch.cpu._is_avx512_bf16_supported() or torch.cpu._is_amx_tile_supported()

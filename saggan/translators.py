@@ -21,7 +21,7 @@ from .cyclegan import MADE, MAPS, OTHER, CycleGAN, Translator, changed_map, froz
 from .discriminator import Discriminator, seen
 from .generator import AttentionNet, Generator, composite
 from .losses import cycle_loss, found_loss, mask_loss, nothing_loss, soft_dice
-from .sampling import ClassicTransform, UnpairedBatches
+from .sampling import UnpairedBatches, named_transform
 from .slices import DARK
 from .supervised import fit_attention
 from .training import TrainingSettings, from_options, find_hardware, read_checkpoint, total_steps, train
@@ -224,14 +224,12 @@ def fit_translator(train_slices,     # SliceSet of the training split, and of no
     kind, networks, training = gan_settings(train_slices.images.shape[1], seed, **options)
     torch.manual_seed(seed)
     model = kind(networks)
-    augment = {'classic': ClassicTransform(), 'flip': ClassicTransform(0, 0, (1, 1), 1), 'none': None}
-    if training.augment not in augment: raise SettingsError(f"augment is {training.augment!r}; use 'classic', 'flip' or 'none'")
-    device = 'cuda' if training.device != 'cpu' and torch.cuda.is_available() else 'cpu'
-    batches = UnpairedBatches(train_slices, training.batch_size, seed, augment[training.augment], training.match_position, device)
-    shown = next(UnpairedBatches(train_slices, 5, seed, None, training.match_position, device))
+    augment, hardware = named_transform(training.augment), find_hardware(training.device, training.precision)
+    batches = UnpairedBatches(train_slices, training.batch_size, seed, augment, training.match_position, hardware.device)
+    shown = next(UnpairedBatches(train_slices, 5, seed, None, training.match_position, hardware.device))
     if getattr(networks, 'warmup', 0) and not read_checkpoint(folder):
-        start = UnpairedBatches(train_slices, 6, seed + 1, augment[training.augment], training.match_position, device)
-        learned = fit_attention(model.generators['attention_lesion'], start, networks.warmup, find_hardware(training.device, training.precision),
+        start = UnpairedBatches(train_slices, 6, seed + 1, augment, training.match_position, hardware.device)
+        learned = fit_attention(model.generators['attention_lesion'], start, networks.warmup, hardware,
                                 mode=networks.mask_mode, normal=networks.lambda_normal)
         for nets in (model.generators, model.ema): nets['attention_lesion'].load_state_dict(learned.state_dict())
     model.total = total_steps(training, len(batches))

@@ -45,7 +45,6 @@ def test_nothing_pickled_is_loaded():
             if 'torch.load(' in line: assert 'weights_only=True' in line, f'{path.name}:{i}'
 
 
-@pytest.mark.skipif(not (ROOT/'setup.py').exists(), reason='installed without its checkout')
 def test_the_wheel_carries_the_notebooks_and_runs_without_nbdev(tmp_path):
     source = tmp_path/'source'
     source.mkdir()
