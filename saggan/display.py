@@ -53,7 +53,7 @@ def size_words(gb): # GiB
     "Bytes in words: '7 MB', '1.2 GB'."
     return f'{gb:.1f} GB' if gb >= .95 else f'{max(1, round(gb*1024))} MB'
 
-# %% ../nbs/00e_display.ipynb #e24040db
+# %% ../nbs/00e_display.ipynb #526d4f4a
 def counted(number, # of things
             noun, # name of one of them
            ):
@@ -64,7 +64,8 @@ def counted(number, # of things
 def environment(html=True): # is what the templates make HTML, so that values must be escaped?
     "Jinja with the habits of this package: escaping, no silent gaps, lines of `{% … %}` leave no blank lines."
     from jinja2 import Environment, StrictUndefined
-    made = Environment(autoescape=html, undefined=StrictUndefined, trim_blocks=True, lstrip_blocks=True)
+    made = Environment(autoescape=html, undefined=StrictUndefined, trim_blocks=True, lstrip_blocks=True,
+                       keep_trailing_newline=not html)
     made.filters |= dict(value=value, p_value=p_value, duration=duration, counted=counted)
     return made
 

@@ -173,7 +173,7 @@ nav a { color:var(--soft) }
 @media print { details:not([open])>* { display:block } nav { display:none } }
 '''
 
-# %% ../nbs/60b_page.ipynb #12ef9bb1
+# %% ../nbs/60b_page.ipynb #e747e622
 CSS_TABLES = '''
 .scroll { overflow-x:auto; margin:.6rem 0 }
 table { border-collapse:separate; border-spacing:0; font-size:.85rem; font-variant-numeric:tabular-nums; width:100% }
@@ -212,11 +212,11 @@ CSS_PHONE = '''
   .pictures b { grid-column:1/-1; margin-top:.4rem }
   .pictures .top { display:none }
   th,td { padding:.34rem .45rem }
-  tbody th { white-space:normal; max-width:8.5rem }
+  tbody th { white-space:normal; min-width:6.8rem; max-width:8.5rem }
 }
 '''
 
-# %% ../nbs/60b_page.ipynb #d119740d
+# %% ../nbs/60b_page.ipynb #3e86fb7b
 PAGE = '''
 <!doctype html>
 <html lang="en">
