@@ -1,5 +1,6 @@
 "The statistics of the table, against slow and plain versions of themselves."
 import json
+import os
 import re
 from html.parser import HTMLParser
 
@@ -10,7 +11,8 @@ from sklearn.metrics import accuracy_score, f1_score, recall_score, roc_auc_scor
 from toys import predictions
 
 from saggan.classification import metrics, write_predictions
-from saggan.core import DataError, read_json, write_json
+from saggan.cards import write_cards
+from saggan.core import DataError, append_jsonl, read_json, write_json, write_png, write_yaml
 from saggan.report import write_report
 from saggan.settings import save_settings, study_settings
 from saggan.statistics import draws
@@ -107,7 +109,7 @@ def test_p_values_are_about_uniform_when_there_is_nothing():
     assert .01 < np.mean(np.array(p) < .05) < .1
 
 
-def test_a_missing_cell_and_one_class_leave_gaps_not_nan():
+def test_a_missing_trial_and_one_class_leave_gaps_not_nan():
     grid = {k: f for k, f in GRID.items() if k != ('resnet18', 'saggan', 1)}
     grid['resnet18', 'none', 0] = (f := GRID['resnet18', 'none', 0])[(f.split == 'val') | (f.label == 0)]
     t = make_table(grid, 200)
@@ -160,3 +162,52 @@ def test_the_report_stands_alone(tmp_path):
     assert not page.bad and not page.open
     assert all(r.startswith('data:image/png;base64,') or re.fullmatch(r'#?[\w.-]+', r) for r in page.refers) and '<script' not in text
     assert '&lt;b&gt;&amp;' in text and '&lt;script&gt;boom' in text and 'against classic augmentation' in text
+
+
+SECTIONS = ['does-it-help-a-classifier', 'roc-curves', 'by-slice-position', 'every-seed', 'published-figures',
+            'does-it-help-a-segmentation', 'synthetic-slices', 'do-the-pictures-hold-up', 'what-the-networks-do',
+            'what-it-costs', 'data', 'what-it-was-made-with']
+
+
+def write_hostile_study(folder, bad):
+    "A study with every section of the report, in which all names and texts that come from outside hold `bad`."
+    grid = {(f'net{bad}', method, seed): frame for (_, method, seed), frame in GRID.items()}
+    grid |= {(f'net{bad}', f'mine{bad}', seed): GRID['resnet18', 'none', seed] for seed in range(3)}
+    trial = write_cells(folder, grid)/'cells'/f'mine{bad}-s0'
+    data = folder/f'data{bad}'
+    write_yaml(folder/'config.yaml', dict(name=bad, track='lgg', preset=bad, image_size=32, limit=bad, seeds=[0, 1, 2],
+                                          classifiers=[bad], data=str(data)))
+    write_json(folder/'environment.json', dict(gpu=bad, versions={bad: bad}, env={bad: [bad]}))
+    write_json(data/'settings.json', dict(made_by=bad))
+    write_json(trial/'notebooks'/f'9{bad}.done.json', dict(seconds=3, peak_gb=1))
+    write_json(trial/'notebooks'/f'50{bad}.failed.json',
+               dict(label=bad, error=bad, notebook=f'{bad}.ipynb', traceback=bad))
+    for name in ('segmentation', 'fidelity', 'gan'):
+        write_json(trial/name/'metrics.json', {'dice': .5, 'hd95': 2., bad: 1., 'inside': {bad: 2}})
+    write_json(trial/'synthetic'/'provenance.json', {'added': 4, bad: .5})
+    for path in (f'fidelity/{bad}.png', f'synthetic/png/{bad}_lesion.png', f'gan/{bad}/samples/{bad}.png'):
+        write_png(trial/path, np.zeros((8, 8), 'u1'))
+    for step in range(3): append_jsonl(trial/'gan'/bad/'log.jsonl', {'step': step, 'generator': 1., bad: 2.})
+    return folder
+
+
+@pytest.mark.skipif(os.name == 'nt', reason='no file can have such a name')
+def test_nothing_from_outside_becomes_html(tmp_path):
+    text = write_report(write_hostile_study(tmp_path, '<i onclick=x>&"\''), 50).read_text()
+    page = Page()
+    page.feed(text)
+    assert not page.bad and not page.open
+    assert re.findall(r'<section id="([\w-]+)"', text) == SECTIONS and 'could not be made' not in text
+    assert '<i onclick' not in text and '&"' not in text, 'something was not escaped'
+    assert '&amp;lt;' not in text and '&amp;amp;' not in text, 'something was escaped twice'
+    parts = text.split('<section id="')[1:]
+    assert not [part.split('"')[0] for part in parts if '&lt;i onclick=x&gt;&amp;&#34;&#39;' not in part]
+
+
+@pytest.mark.skipif(os.name == 'nt', reason='no file can have such a name')
+def test_cards_are_text_and_escape_nothing(tmp_path):
+    bad = 'a < b & "c"'
+    folder = write_hostile_study(tmp_path, bad)
+    write_study(folder, 50)
+    texts = [path.read_text() for path in write_cards(folder)]
+    assert len(texts) == 2 and all(bad in text and '&lt;' not in text and '&amp;' not in text for text in texts)
