@@ -16,7 +16,7 @@ from .amse import AMSEResidual, InstanceNorm, ReflectConv, conv_norm, full, refl
 # %% ../nbs/12_generator.ipynb #dac6a42c
 def up_block(c_in: int,                     # channels in
              c_out: int,                    # channels out
-             upsample: str = 'transpose'):  # 'transpose' (CycleGAN), 'resize' (no checkerboard) or 'shuffle' (AGGAN)
+             upsample: str = 'transpose'):  # 'transpose' (CycleGAN), 'resize' (smooth) or 'shuffle' (AGGAN)
     "Twice the height and width. Raises SettingsError for an unknown `upsample`."
     if upsample == 'transpose':
         conv = nn.ConvTranspose2d(c_in, c_out, 3, 2, 1, output_padding=1)
@@ -41,7 +41,8 @@ class Head(ReflectConv):
     def forward(self, x: torch.Tensor):
         x = reflect(x, 3).contiguous(memory_format=torch.channels_last)  # kernels for few outputs are faster so
         places = [(i, j) for i in range(4) for j in range(4)]
-        tile = torch.stack([F.pad(self.weight, (j, 3 - j, i, 3 - i)) for i, j in places], 1)  # (c_out, 16, c_in, 10, 10)
+        shifted = [F.pad(self.weight, (j, 3 - j, i, 3 - i)) for i, j in places]
+        tile = torch.stack(shifted, 1)  # (c_out, 16, c_in, 10, 10)
         tiles = F.conv2d(x, tile.flatten(0, 1), self.bias.repeat_interleave(16), 4)
         return full(F.pixel_shuffle(tiles, 4))
 

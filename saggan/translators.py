@@ -7,7 +7,7 @@ __all__ = ['NO_ATTENTION', 'CONFIGURATIONS', 'PRESETS', 'EQUAL_RATES', 'PREPARED
            'save_translator', 'load_translator', 'build_translator', 'translated_rows', 'picture_grid',
            'fit_translator', 'start_attention']
 
-# %% ../nbs/30_translators.ipynb #2ae5d0a6
+# %% ../nbs/30_translators.ipynb #75b8043b
 import json
 from dataclasses import asdict, fields
 from pathlib import Path
@@ -23,7 +23,7 @@ from .sampling import UnpairedBatches, named_transform
 from .training import TrainingSettings, find_hardware, from_options, read_checkpoint, total_steps, train
 from .uaggan import UAGGAN
 
-# %% ../nbs/30_translators.ipynb #4bf1a9fe
+# %% ../nbs/30_translators.ipynb #544cdbc6
 NO_ATTENTION = dict(
     amse=True, upsample='resize', spectral=True, gan_mode='hinge', lambda_identity=0., lambda_d=1.,
     lr=1e-4, lr_d=4e-4, batch_size=2, match_position=True)
@@ -55,7 +55,7 @@ PRESETS = dict(
 
 EQUAL_RATES = dict(lr_d=4e-4)  # of quickstart, for least squares and instance norm: both sides alike
 
-# %% ../nbs/30_translators.ipynb #b7d8788d
+# %% ../nbs/30_translators.ipynb #b0b348ea
 def preset_options(preset: str,    # key of PRESETS
                    kind,           # class of translator
                    changes: dict): # of its configuration
@@ -72,7 +72,7 @@ def gan_settings(channels: int = 1,         # of the slices
                  preset: str = 'paper',     # key of PRESETS
                  configuration: str = 'saggan',  # key of CONFIGURATIONS
                  **options):                # fields of the kind's settings and of TrainingSettings
-    "The kind of translator, its settings and TrainingSettings. Raises SettingsError for names or values that do not exist."
+    "The kind of translator, its settings and TrainingSettings. SettingsError for names or values that do not exist."
     for name, table in ((preset, PRESETS), (configuration, CONFIGURATIONS)):
         if name not in table: raise SettingsError(f'{name!r} is not known here; there are: {", ".join(table)}')
     kind, changes = CONFIGURATIONS[configuration]
@@ -110,7 +110,7 @@ def load_translator(path,            # file written by `save_translator`
         raise DataError(f'{path} cannot be read as weights ({type(e).__name__}); export them again') from e
     return model.to(device).eval().requires_grad_(False), header
 
-# %% ../nbs/30_translators.ipynb #369cfc22
+# %% ../nbs/30_translators.ipynb #f7a7c93d
 def build_translator(path,          # for the message
                      header: dict): # of a file of weights
     "An untrained translator after the header of a file. Raises DataError when it names none."
@@ -130,7 +130,7 @@ def translated_rows(model: Translator,
     image, attention, content = (part.cpu() for part in model.translate(x.to(device), to))
     return changed_map(x, image, attention, model.has_attention), content, image
 
-# %% ../nbs/30_translators.ipynb #07b29b08
+# %% ../nbs/30_translators.ipynb #3779935e
 def picture_grid(model: Translator,
                  batch: dict,        # with 'normal', 'lesion' and 'mask'
                  rows: int = 5):     # slices of each domain
@@ -181,7 +181,7 @@ def fit_translator(train_slices,     # SliceSet of the training split, and of no
     write_json(folder/'settings.json', asdict(networks) | asdict(training))
     return model
 
-# %% ../nbs/30_translators.ipynb #95f5ebac
+# %% ../nbs/30_translators.ipynb #3136325e
 def start_attention(model: SAGGAN,  # changed in place
                     batches,        # endless batches
                     hardware):

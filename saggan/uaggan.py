@@ -98,7 +98,7 @@ class UAGGAN(Translator):
         attention = frozen(attention_net, x) if self.switched() else attention_net(x)
         return composite(attention, content, x), attention, content
 
-# %% ../nbs/29a_uaggan.ipynb #622d6601
+# %% ../nbs/29a_uaggan.ipynb #62b9364f
 @patch
 def logits(self: UAGGAN,
            name: str,                # of the discriminator
@@ -109,7 +109,7 @@ def logits(self: UAGGAN,
     if not self.switched(): return discriminator(image)
     return without_norm(discriminator, attended(image, cut(attention, self.settings.threshold)))
 
-# %% ../nbs/29a_uaggan.ipynb #7d71f77f
+# %% ../nbs/29a_uaggan.ipynb #a82866a4
 @patch
 def generator_loss(self: UAGGAN,
                    batch: dict,     # 'normal' and 'lesion', (B, C, H, W)
@@ -127,7 +127,7 @@ def generator_loss(self: UAGGAN,
     if direction == 'lesion': log['change'] = (fake - real).abs().mean()
     return loss, log, {f'fake_{direction}': fake, f'attention_{source}': attention}
 
-# %% ../nbs/29a_uaggan.ipynb #93f1c062
+# %% ../nbs/29a_uaggan.ipynb #1a1f22c3
 @patch
 def discriminator_loss(self: UAGGAN,
                        batch: dict,  # 'normal' and 'lesion', (B, C, H, W)
