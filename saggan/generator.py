@@ -68,7 +68,7 @@ def resnet(c_in: int, c_out: int,            # channels of the image read and of
            reduction: int = 16,              # of the AMSE blocks
            amse: bool = True,                # False: CycleGAN's plain residual blocks
            upsample: str = 'transpose'):     # see `up_block`
-    "The family's layers, without the last nonlinearity. Source: CycleGAN's ResNet generator with Eq. 1-3 in its blocks."
+    "The family's layers, without the last nonlinearity. Source: CycleGAN's ResNet generator, Eq. 1-3 in its blocks."
     layers = [conv_norm(c_in, width, 7), nn.ReLU(inplace=True)]
     layers += [conv_norm(width, 2 * width, 3, 2), nn.ReLU(inplace=True)]
     layers += [conv_norm(2 * width, 4 * width, 3, 2), nn.ReLU(inplace=True)]

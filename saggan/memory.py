@@ -30,7 +30,7 @@ def take_step(configuration: str,  # as in `step_cost`, which calls this in a pr
         cost = None
     print(json.dumps(cost))
 
-# %% ../nbs/22_memory.ipynb #dc874c95
+# %% ../nbs/22_memory.ipynb #7e952e28
 def measured_step(configuration: str, # as in `step_cost`
                   size: int,
                   channels: int,
@@ -100,7 +100,7 @@ def largest_batch(limit: float = 0., # GiB; 0: see `available`
         n = next_batch(low, high, limit, tried)
     return low, tried
 
-# %% ../nbs/22_memory.ipynb #ae591ab6
+# %% ../nbs/22_memory.ipynb #391229de
 def next_batch(low: int,     # the largest batch that fits so far
                high: int,    # the smallest that does not
                limit: float, # GiB
@@ -117,7 +117,7 @@ def next_batch(low: int,     # the largest batch that fits so far
 def ways(batch_size: int = 2, # slices of each domain in a step
          cost=step_cost,      # called with `options`
          **options):          # see `step_cost`
-    "What each way of saving memory needs: a dict way -> (options, (GiB, seconds) of a step, None where it does not fit)."
+    "What each way of saving memory needs: a dict way -> (options, (GiB, seconds) of a step, None where it fails)."
     accumulate, checkpointing = dict(accumulate=batch_size), dict(checkpointing=True)  # a slice at a time
     tried = dict(plain={}, accumulated=accumulate, checkpointed=checkpointing, both=accumulate | checkpointing)
     if batch_size == 1: tried = dict(plain={}, checkpointed=checkpointing)
@@ -136,7 +136,7 @@ def memory_lines(costs: dict,    # from `ways`
     arguments = ' '.join(f'--set gan.{k}={str(v).lower()}' for k, v in options.items())
     return lines + [f'fits into {limit:.1f} GiB: {arguments or "as it is"}']
 
-# %% ../nbs/22_memory.ipynb #cda09cc8
+# %% ../nbs/22_memory.ipynb #49e7ff99
 def way_line(options: dict,  # that the way adds
              cost,           # (GiB, seconds), or None
              limit: float,   # GiB

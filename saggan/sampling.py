@@ -84,7 +84,7 @@ def take_rows(i: torch.Tensor,  # numbers of rows, on the processor
 
 # %% ../nbs/18_sampling.ipynb #c0f6c064
 class UnpairedBatches:
-    "Endless batches of normal and lesion slices: dictionaries with 'normal', 'lesion', 'mask'. Seeded; the state can be saved."
+    "Endless seeded batches, dictionaries with slices 'normal' and 'lesion' and their 'mask'; the state can be saved."
     def __init__(self, train,                # SliceSet of the training split
                  batch_size: int = 2,        # slices of each domain
                  seed: int = 0,
