@@ -8,31 +8,39 @@ __all__ = ['SCHEME_2', 'AttentiveGenerator', 'total_variation', 'AGGANSettings',
 # %% ../nbs/29b_aggan.ipynb #1adfa1ac
 from dataclasses import dataclass
 import torch
+from fastcore.basics import patch
 from torch import nn
-from .cyclegan import MADE, MAPS, OTHER, Translator
+from .cyclegan import OTHER, Translator
 from .discriminator import Discriminator
 from .generator import check_size, composite, resnet
 from .losses import cycle_loss
 
 # %% ../nbs/29b_aggan.ipynb #ea174042
 class AttentiveGenerator(nn.Module):
-    "Translation, attention (B, 1, H, W) in [0, 1] and content of slices (B, C, H, W). Source: schemes I and II of Tang et al."
-    def __init__(self, channels: int = 1, scheme: int = 1, maps: int = 10, **options):  # C of the slices; 1 or 2; maps of scheme II; see `resnet`
+    "Translation, attention (B, 1, H, W) in [0, 1] and content (B, C, H, W). Source: schemes I and II of Tang et al."
+    def __init__(self,
+                 channels: int = 1,  # C of the slices
+                 scheme: int = 1,    # 1 or 2
+                 maps: int = 10,     # of scheme 2, the last for the source
+                 **options):         # see `resnet`
         super().__init__()
         self.scheme, self.channels, self.maps = scheme, channels, maps
         if scheme == 1: self.net = resnet(channels, 1 + channels, amse=False, **options)
         else:
-            contents, attention = (resnet(channels, n, amse=False, **options) for n in ((maps - 1) * channels, maps))
-            self.encoder, self.contents, self.attention = contents[:-3], contents[-3:], attention[-3:]
+            contents = resnet(channels, (maps - 1) * channels, amse=False, **options)
+            attention = resnet(channels, maps, amse=False, **options)
+            self.encoder = contents[:-3]
+            self.contents, self.attention = contents[-3:], attention[-3:]  # two decoders
     def forward(self, x: torch.Tensor):  # (B, C, H, W) in [-1, 1]
         if self.scheme == 1:
             attention, content = self.net(check_size(x)).split([1, self.channels], 1)
             attention, content = attention.sigmoid(), content.tanh()
         else:
             code = self.encoder(check_size(x))
-            a, contents = self.attention(code).softmax(1), self.contents(code).tanh().unflatten(1, (-1, self.channels))
-            attention = 1 - a[:, -1:]
-            content = (contents * a[:, :-1, None]).sum(1) / attention.clamp(min=1e-6)
+            maps = self.attention(code).softmax(1)
+            contents = self.contents(code).tanh().unflatten(1, (-1, self.channels))
+            attention = 1 - maps[:, -1:]
+            content = (contents * maps[:, :-1, None]).sum(1) / attention.clamp(min=1e-6)
         return composite(attention, content, x), attention, content
 
 # %% ../nbs/29b_aggan.ipynb #7f4b98dc
@@ -65,8 +73,10 @@ class AGGANSettings:
     lambda_d: float = .5           # of the discriminators' sum
 
 # %% ../nbs/29b_aggan.ipynb #7427dd59
-SCHEME_2 = dict(scheme=2, blocks=9, upsample='transpose', guided=False, curriculum=0., lambda_gan=1., lambda_pixel=0., lambda_variation=0., lambda_identity=.5,
-                lr=2e-4, lr_d=2e-4, batch_size=4, n_epochs=60, n_epochs_decay=0)
+SCHEME_2 = dict(
+    scheme=2, blocks=9, upsample='transpose', guided=False, curriculum=0.,
+    lambda_gan=1., lambda_pixel=0., lambda_variation=0., lambda_identity=.5,
+    lr=2e-4, lr_d=2e-4, batch_size=4, n_epochs=60, n_epochs_decay=0)
 
 # %% ../nbs/29b_aggan.ipynb #854da32e
 class AGGAN(Translator):
@@ -75,28 +85,73 @@ class AGGAN(Translator):
     training = dict(lr=1e-4, lr_d=1e-4, batch_size=1, match_position=False)
     def __init__(self, settings=None):  # AGGANSettings
         s = settings or AGGANSettings()
-        judge = lambda channels: Discriminator(channels, s.d_width, s.d_layers, s.spectral)
-        judges = {d: judge(s.channels) for d in OTHER} | ({f'{d}_guided': judge(s.channels + 1) for d in OTHER} if s.guided else {})
-        super().__init__(s, {d: AttentiveGenerator(s.channels, s.scheme, s.maps, width=s.width, blocks=s.blocks, upsample=s.upsample) for d in OTHER}, judges)
-    def parts(self, x, to: str, nets=None):
-        "Translation, attention and content of slices (B, C, H, W)."
-        return (self.generators if nets is None else nets)[to](x)
-    def views(self, b: dict, to: str):
-        real, fake, attention = b[to], b[MADE[to]], b[MAPS[OTHER[to]]]
-        return {to: ((real,), (fake,))} | ({f'{to}_guided': ((real, attention), (fake, attention))} if self.settings.guided else {})
-    def weights(self):
-        "Of the terms at this step."
+        size = dict(width=s.width, blocks=s.blocks, upsample=s.upsample)
+        discriminators = dict(
+            normal=Discriminator(s.channels, s.d_width, s.d_layers, s.spectral),
+            lesion=Discriminator(s.channels, s.d_width, s.d_layers, s.spectral))
+        if s.guided:
+            discriminators['normal_guided'] = Discriminator(s.channels + 1, s.d_width, s.d_layers, s.spectral)
+            discriminators['lesion_guided'] = Discriminator(s.channels + 1, s.d_width, s.d_layers, s.spectral)
+        generators = dict(
+            normal=AttentiveGenerator(s.channels, s.scheme, s.maps, **size),
+            lesion=AttentiveGenerator(s.channels, s.scheme, s.maps, **size))
+        super().__init__(s, generators, discriminators)
+    def generate(self, x: torch.Tensor,  # (B, C, H, W)
+                 to: str,                # 'lesion' or 'normal'
+                 nets=None):             # the generators, or their average
+        "Translation, attention and content of slices."
+        nets = self.generators if nets is None else nets
+        return nets[to](x)
+    def curriculum(self):
+        "The two factors of the loss at this step: 1 - r and r."
         s = self.settings
+        if not s.curriculum: return 1., 1.
         r = .01 if self.step < s.curriculum * self.total else .5
-        first, second = (1 - r, r) if s.curriculum else (1., 1.)
-        return dict(gan=first * s.lambda_gan, variation=first * s.lambda_variation, cycle=second * s.lambda_cycle,
-                    pixel=second * s.lambda_pixel, identity=second * s.lambda_identity * s.lambda_cycle)
-    def way(self, b: dict, to: str):
-        "The terms of one direction, what is logged, and what was made; with identity, one pass for the translation and the slice that should stay as it is."
-        x, y = b[OTHER[to]], b[to]
-        both = self.parts(torch.cat([x, y]) if self.settings.lambda_identity else x, to)
-        image, attention, *same = both[0][:len(x)], both[1][:len(x)], *both[0].split(len(x))[1:]
-        made = {MADE[to]: image, MAPS[OTHER[to]]: attention}
-        terms = dict(gan=sum(self.fool(b | made, to).values()), variation=total_variation(attention), pixel=cycle_loss(x, image), cycle=cycle_loss(x, self.parts(image, OTHER[to])[0]))
-        if same: terms['identity'] = cycle_loss(y, same[0])
-        return terms, {f'area_{OTHER[to]}': attention.mean()} | (dict(change=(image - x).abs().mean()) if to == 'lesion' else {}), made
+        return 1 - r, r
+
+# %% ../nbs/29b_aggan.ipynb #166e55ad
+@patch
+def generator_loss(self: AGGAN,
+                   batch: dict,     # 'normal' and 'lesion', (B, C, H, W)
+                   direction: str): # 'lesion' or 'normal'
+    "Loss of the generators in one direction, what is logged, and the fakes with their maps."
+    s, source = self.settings, OTHER[direction]
+    real, n = batch[source], len(batch[source])
+    x = torch.cat([real, batch[direction]]) if s.lambda_identity else real
+    images, maps, _ = self.generate(x, direction)  # one pass, also for the slice that should stay as it is
+    fake, attention = images[:n], maps[:n]
+
+    loss_gan = self.generator_gan_loss(direction, fake)
+    if s.guided: loss_gan = loss_gan + self.generator_gan_loss(f'{direction}_guided', fake, attention)
+    loss_variation = total_variation(attention)
+    loss_pixel = cycle_loss(real, fake)
+    loss_cycle = cycle_loss(real, self.generate(fake, source)[0])
+    first, then = self.curriculum()
+    loss = (first * s.lambda_gan * loss_gan + first * s.lambda_variation * loss_variation
+            + then * s.lambda_pixel * loss_pixel + then * s.lambda_cycle * loss_cycle)
+    log = dict(gan=loss_gan, variation=loss_variation, pixel=loss_pixel, cycle=loss_cycle)
+    if s.lambda_identity:
+        log['identity'] = cycle_loss(batch[direction], images[n:])
+        loss = loss + then * s.lambda_identity * s.lambda_cycle * log['identity']
+
+    log[f'area_{source}'] = attention.mean()
+    if direction == 'lesion': log['change'] = (fake - real).abs().mean()
+    return loss, log, {f'fake_{direction}': fake, f'attention_{source}': attention}
+
+# %% ../nbs/29b_aggan.ipynb #563a48b4
+@patch
+def discriminator_loss(self: AGGAN,
+                       batch: dict,  # 'normal' and 'lesion', (B, C, H, W)
+                       fakes: dict): # of the generators' step
+    "Loss of the discriminators, and what is logged (nothing)."
+    loss = 0.
+    for domain in self.directions:
+        real, fake = batch[domain], fakes[f'fake_{domain}']
+        loss_real, loss_fake = self.discriminator_gan_losses(domain, (real,), (fake,))
+        loss = loss + loss_real + loss_fake
+        if self.settings.guided:
+            attention = fakes[f'attention_{OTHER[domain]}']  # the map in both pairs is the one that made the fake
+            loss_real, loss_fake = self.discriminator_gan_losses(
+                f'{domain}_guided', (real, attention), (fake, attention))
+            loss = loss + loss_real + loss_fake
+    return loss * self.settings.lambda_d, {}

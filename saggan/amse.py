@@ -31,28 +31,38 @@ class Reflect(torch.autograd.Function):
     def backward(ctx, g):
         k, inside = ctx.k, slice(ctx.k, -ctx.k)
         x = g[:, :, inside, inside].clone(memory_format=torch.contiguous_format)
-        edges = (slice(None, k), slice(1, k + 1)), (slice(-k, None), slice(-k - 1, -1))  # where the border lies in g, and what it mirrors in x
-        for at, to in edges:
-            x[:, :, to] += g[:, :, at, inside].flip(2)
-            x[..., to] += g[:, :, inside, at].flip(3)
-            for at_x, to_x in edges: x[:, :, to, to_x] += g[:, :, at, at_x].flip(2, 3)
+        first = slice(None, k), slice(1, k + 1)     # where the border lies in g, and what it mirrors in x
+        last = slice(-k, None), slice(-k - 1, -1)
+        for border, mirrored in (first, last):
+            x[:, :, mirrored] += g[:, :, border, inside].flip(2)
+            x[..., mirrored] += g[:, :, inside, border].flip(3)
+            for border_x, mirrored_x in (first, last):  # corners
+                x[:, :, mirrored, mirrored_x] += g[:, :, border, border_x].flip(2, 3)
         return x, None
 
 # %% ../nbs/10_amse.ipynb #4c3d7d06
 def reflect(x: torch.Tensor,  # (B, C, H, W)
             k: int):          # pixels on each side, fewer than H and W
     "The slice in a border of its mirror image: (B, C, H + 2k, W + 2k)."
-    plain = x.is_cuda or torch.compiler.is_compiling() or not (x.requires_grad or torch.is_autocast_enabled('cpu'))
-    return F.pad(x, [k] * 4, 'reflect') if plain else Reflect.apply(x, k)
+    needed = x.requires_grad or torch.is_autocast_enabled('cpu')
+    if x.is_cuda or torch.compiler.is_compiling() or not needed: return F.pad(x, [k] * 4, 'reflect')
+    return Reflect.apply(x, k)
 
 # %% ../nbs/10_amse.ipynb #8e59d9d6
 class ReflectConv(nn.Conv2d):
     "A convolution padded by reflection so that it keeps the size: (B, c_in, H, W) -> (B, c_out, H, W)."
-    def __init__(self, c_in: int, c_out: int, kernel: int = 3): super().__init__(c_in, c_out, kernel, padding=kernel // 2, padding_mode='reflect')  # channels, odd side
-    def forward(self, x: torch.Tensor): return F.conv2d(reflect(x, self.kernel_size[0] // 2), self.weight, self.bias)
+    def __init__(self,
+                 c_in: int,         # channels in
+                 c_out: int,        # channels out
+                 kernel: int = 3):  # side, odd
+        super().__init__(c_in, c_out, kernel, padding=kernel // 2, padding_mode='reflect')
+    def forward(self, x: torch.Tensor):
+        return F.conv2d(reflect(x, self.kernel_size[0] // 2), self.weight, self.bias)
 
 # %% ../nbs/10_amse.ipynb #15ef7485
-def full(x: torch.Tensor): return x.float() if x.dtype in (torch.bfloat16, torch.float16) else x  # any shape; float64 stays float64
+def full(x: torch.Tensor):  # any shape
+    "No less than float32; float64 stays float64."
+    return x.float() if x.dtype in (torch.bfloat16, torch.float16) else x
 
 # %% ../nbs/10_amse.ipynb #51ca07c4
 def squeeze(u: torch.Tensor):  # u: (B, C, H, W) features
@@ -67,15 +77,20 @@ class AMSE(nn.Module):
                  reduction: int = 16):  # the hidden layer has C / reduction units, at least one
         super().__init__()
         hidden = max(1, channels // reduction)
-        self.excite = nn.Sequential(nn.Linear(channels, hidden), nn.ReLU(), nn.Linear(hidden, channels), nn.Sigmoid())
+        self.excite = nn.Sequential(nn.Linear(channels, hidden), nn.ReLU(),
+                                    nn.Linear(hidden, channels), nn.Sigmoid())
     def forward(self, u: torch.Tensor):  # u: (B, C, H, W)
         return self.excite(squeeze(u))[:, :, None, None] * u
 
 # %% ../nbs/10_amse.ipynb #dd4d52be
-def conv_norm(c_in: int, c_out: int,  # channels in and out
-              kernel: int = 3, stride: int = 1):  # padded so that stride 1 keeps the size
+def conv_norm(c_in: int,         # channels in
+              c_out: int,        # channels out
+              kernel: int = 3,   # side, odd
+              stride: int = 1):  # padded so that stride 1 keeps the size
     "A convolution followed by instance norm; padded by reflection, with stride two by zeros, as in CycleGAN."
-    return nn.Sequential(ReflectConv(c_in, c_out, kernel) if stride == 1 else nn.Conv2d(c_in, c_out, kernel, stride, kernel // 2), InstanceNorm())
+    if stride == 1: conv = ReflectConv(c_in, c_out, kernel)
+    else: conv = nn.Conv2d(c_in, c_out, kernel, stride, kernel // 2)
+    return nn.Sequential(conv, InstanceNorm())
 
 # %% ../nbs/10_amse.ipynb #9a2c4019
 class AMSEResidual(nn.Module):
@@ -85,7 +100,8 @@ class AMSEResidual(nn.Module):
                  reduction: int = 16,   # of the AMSE block
                  amse: bool = True):    # False: CycleGAN's plain residual block
         super().__init__()
-        self.transform = nn.Sequential(conv_norm(channels, channels), nn.ReLU(inplace=True), conv_norm(channels, channels))
+        self.transform = nn.Sequential(conv_norm(channels, channels), nn.ReLU(inplace=True),
+                                       conv_norm(channels, channels))
         self.rescale = AMSE(channels, reduction) if amse else nn.Identity()
     def forward(self, x: torch.Tensor):  # x: (B, C, H, W)
         return self.rescale(self.transform(x)).add_(x)

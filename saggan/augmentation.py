@@ -14,12 +14,12 @@ import numpy as np
 import torch
 from torch.nn import functional as F
 from .cell import cell_options, gan_options
-from .cyclegan import changed_map
+from .attention import MIN_LESION_FRACTION, changed_map
 from .core import DataError, SettingsError, progress, read_json, sha256
 from .method import Method
 from .slices import from_arrays
 from .training import Hardware, find_hardware
-from .translators import LEAST, PREPARED, fit_translator, load_translator
+from .translators import PREPARED, fit_translator, load_translator
 
 # %% ../nbs/40_augmentation.ipynb #9bace328
 def part(x, start: int, stop: int):  # array, memory map or tensor (B, C, H, W); rows
@@ -151,7 +151,7 @@ def measured(source, out, located: bool = True):  # (B, C, H, W); Translation; d
 
 def enough(area, change, least_change: float = .1):  # from `measured`; on the scale of the slices, -1 to 1
     "Which translations changed enough to carry the other label: (B,) bool. The first rule of `saggan.method.accept`."
-    return (area > LEAST) & (change >= least_change)
+    return (area > MIN_LESION_FRACTION) & (change >= least_change)
 
 # %% ../nbs/40_augmentation.ipynb #e1da69f8
 def translate_set(augmenter: Augmenter,
@@ -165,7 +165,7 @@ def translate_set(augmenter: Augmenter,
         if not len(rows): continue
         out = augmenter.translate(images[rows], to)
         made[rows] = out.image
-        maps[rows], _, change = measured(images[rows], out, augmenter.model.located)
+        maps[rows], _, change = measured(images[rows], out, augmenter.model.has_attention)
         table.loc[rows, 'change'] = change.numpy().round(5)
     label = 1 - table.label.to_numpy()
     pseudo = (maps > .5).numpy() & (label == 1)[:, None, None, None]

@@ -15,7 +15,7 @@ from .cell import cell_options
 from .core import DataError
 from .method import Method
 from .slices import from_arrays
-from .translators import interior
+from .attention import interior
 
 # %% ../nbs/39_copy_paste.ipynb #ffb31951
 def turned(image: torch.Tensor,       # (C, H, W) in [-1, 1], a lesion slice

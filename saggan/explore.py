@@ -171,7 +171,7 @@ def attention_of(augmenter, # Augmenter
                  image_size=None, # side of the slices it was trained on; None: those of the stack
                 ):
     "Where the network would change a slice, (H, W) in [0, 1]; DataError when it cannot read such slices."
-    from saggan.cyclegan import changed_map
+    from saggan.attention import changed_map
     x, need = stack.normalised(d), augmenter.model.settings.channels
     if need not in (1, len(x)): raise DataError(f'the network reads {need} channels; these slices have {len(x)}')
     x, (h, wide) = x[[modality]] if need == 1 else x, x.shape[-2:]
@@ -179,7 +179,7 @@ def attention_of(augmenter, # Augmenter
     out = augmenter.translate(x, 'normal' if stack.notes[d]['label'] == 1 else 'lesion')
     import torch
     image, attention = (torch.as_tensor(a)[None] for a in (out.image, out.attention))
-    a = changed_map(torch.as_tensor(x)[None], image, attention, augmenter.model.located)[0, 0].numpy()
+    a = changed_map(torch.as_tensor(x)[None], image, attention, augmenter.model.has_attention)[0, 0].numpy()
     if not image_size: return a
     side = max(h, wide)
     a = np.asarray(Picture.fromarray(a).resize((side, side), Picture.Resampling.BILINEAR))

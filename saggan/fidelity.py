@@ -16,7 +16,8 @@ from torch.nn import functional as F
 from .augmentation import find_weights
 from .cell import cell_options, cell_splits
 from .core import DataError, SettingsError, save_figure, write_json, write_text
-from .quality import changes, in_batches, judge_of, moved, overlap
+from .attention import in_batches, overlap
+from .quality import changes, judge_of, moved
 from .slices import SliceSet, to_csv
 from .training import find_hardware, from_options
 from .translators import load_translator

@@ -14,37 +14,51 @@ from .core import SettingsError
 from .amse import AMSEResidual, InstanceNorm, ReflectConv, conv_norm, full, reflect
 
 # %% ../nbs/12_generator.ipynb #dac6a42c
-def up_block(c_in: int, c_out: int,              # channels in and out
-             upsample: str = 'transpose'):       # 'transpose' (CycleGAN), 'resize' (no checkerboard) or 'shuffle' (AGGAN)
+def up_block(c_in: int,                     # channels in
+             c_out: int,                    # channels out
+             upsample: str = 'transpose'):  # 'transpose' (CycleGAN), 'resize' (smooth) or 'shuffle' (AGGAN)
     "Twice the height and width. Raises SettingsError for an unknown `upsample`."
     if upsample == 'transpose':
-        return nn.Sequential(nn.ConvTranspose2d(c_in, c_out, 3, 2, 1, output_padding=1), InstanceNorm(), nn.ReLU(inplace=True))
+        conv = nn.ConvTranspose2d(c_in, c_out, 3, 2, 1, output_padding=1)
+        return nn.Sequential(conv, InstanceNorm(), nn.ReLU(inplace=True))
     if upsample == 'resize':
-        return nn.Sequential(conv_norm(c_in, c_out), nn.ReLU(inplace=True), nn.Upsample(scale_factor=2, mode='bilinear'))
+        return nn.Sequential(conv_norm(c_in, c_out), nn.ReLU(inplace=True),
+                             nn.Upsample(scale_factor=2, mode='bilinear'))
     if upsample == 'shuffle':
-        return nn.Sequential(conv_norm(c_in, c_in), nn.ReLU(inplace=True), nn.Conv2d(c_in, 4 * c_out, 1), nn.PixelShuffle(2), InstanceNorm(), nn.ReLU(inplace=True))
+        return nn.Sequential(conv_norm(c_in, c_in), nn.ReLU(inplace=True), nn.Conv2d(c_in, 4 * c_out, 1),
+                             nn.PixelShuffle(2), InstanceNorm(), nn.ReLU(inplace=True))
     raise SettingsError(f"upsample is {upsample!r}; use 'transpose', 'resize' or 'shuffle'")
 
 # %% ../nbs/12_generator.ipynb #75fbf9f6
 class Head(ReflectConv):
-    "A reflection-padded 7x7 convolution, computed four by four pixels at a time: (B, C, H, W) -> (B, c_out, H, W), no less than float32."
-    def __init__(self, c_in: int, c_out: int): super().__init__(c_in, c_out, 7)  # channels
+    """A reflection-padded 7x7 convolution, computed four by four pixels at a time.
+
+    (B, C, H, W) -> (B, c_out, H, W), no less than float32."""
+    def __init__(self,
+                 c_in: int,    # channels in
+                 c_out: int):  # channels out
+        super().__init__(c_in, c_out, 7)
     def forward(self, x: torch.Tensor):
-        x, w = reflect(x, 3).contiguous(memory_format=torch.channels_last), self.weight  # in this layout kernels for few outputs are faster
-        tile = torch.stack([F.pad(w, (j, 3 - j, i, 3 - i)) for i in range(4) for j in range(4)], 1)  # (c_out, 16, c_in, 10, 10)
-        return full(F.pixel_shuffle(F.conv2d(x, tile.flatten(0, 1), self.bias.repeat_interleave(16), 4), 4))
+        x = reflect(x, 3).contiguous(memory_format=torch.channels_last)  # kernels for few outputs are faster so
+        places = [(i, j) for i in range(4) for j in range(4)]
+        shifted = [F.pad(self.weight, (j, 3 - j, i, 3 - i)) for i, j in places]
+        tile = torch.stack(shifted, 1)  # (c_out, 16, c_in, 10, 10)
+        tiles = F.conv2d(x, tile.flatten(0, 1), self.bias.repeat_interleave(16), 4)
+        return full(F.pixel_shuffle(tiles, 4))
 
 # %% ../nbs/12_generator.ipynb #7e47123b
 class ResNet(nn.Sequential):
-    "A sequence of layers; with `spare` set, their insides are not kept for the way back but computed again."
-    spare = False
+    "A sequence of layers; with `checkpointing`, their insides are not kept for the way back but computed again."
+    checkpointing = False
     def forward(self, x: torch.Tensor):  # (B, C, H, W)
-        if not (self.spare and torch.is_grad_enabled()): return super().forward(x)
+        if not (self.checkpointing and torch.is_grad_enabled()): return super().forward(x)
         part = nn.Sequential()
         for layer in self:
             part.append(layer)
-            if isinstance(layer, nn.Sequential) and isinstance(layer[-1], InstanceNorm): continue  # its ReLU belongs to it
-            x, part = checkpoint(part, x, use_reentrant=False, preserve_rng_state=False), nn.Sequential()
+            relu_follows = isinstance(layer, nn.Sequential) and isinstance(layer[-1], InstanceNorm)
+            if relu_follows: continue  # it belongs to the convolution
+            x = checkpoint(part, x, use_reentrant=False, preserve_rng_state=False)
+            part = nn.Sequential()
         return x
 
 # %% ../nbs/12_generator.ipynb #723cf90b
@@ -54,9 +68,10 @@ def resnet(c_in: int, c_out: int,            # channels of the image read and of
            reduction: int = 16,              # of the AMSE blocks
            amse: bool = True,                # False: CycleGAN's plain residual blocks
            upsample: str = 'transpose'):     # see `up_block`
-    "The family's layers, without the last nonlinearity. Source: CycleGAN's ResNet generator with Eq. 1-3 in its blocks."
+    "The family's layers, without the last nonlinearity. Source: CycleGAN's ResNet generator, Eq. 1-3 in its blocks."
     layers = [conv_norm(c_in, width, 7), nn.ReLU(inplace=True)]
-    layers += [conv_norm(width, 2 * width, 3, 2), nn.ReLU(inplace=True), conv_norm(2 * width, 4 * width, 3, 2), nn.ReLU(inplace=True)]
+    layers += [conv_norm(width, 2 * width, 3, 2), nn.ReLU(inplace=True)]
+    layers += [conv_norm(2 * width, 4 * width, 3, 2), nn.ReLU(inplace=True)]
     layers += [AMSEResidual(4 * width, reduction, amse) for _ in range(blocks)]
     layers += [up_block(4 * width, 2 * width, upsample), up_block(2 * width, width, upsample)]
     layers += [Head(width, c_out)]
@@ -73,8 +88,9 @@ def init_weights(layer: nn.Module):  # any layer; only convolutions change
 def check_size(x: torch.Tensor):  # (B, C, H, W)
     "Raises SettingsError when height or width is not divisible by four."
     h, w = x.shape[-2:]
-    if h % 4 or w % 4: raise SettingsError(
-        f'slices of {h} x {w} pixels: height and width must be divisible by 4; prepare the set with another image_size')
+    if h % 4 or w % 4:
+        raise SettingsError(f'slices of {h} x {w} pixels: height and width must be divisible by 4; '
+                            'prepare the set with another image_size')
     return x
 
 # %% ../nbs/12_generator.ipynb #b031d117

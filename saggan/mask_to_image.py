@@ -24,7 +24,7 @@ from .discriminator import Discriminator
 from .generator import check_size, resnet
 from .losses import cycle_loss
 from .method import Method
-from .quality import in_batches
+from .attention import in_batches
 from .sampling import UnpairedBatches, named_transform
 from .slices import DARK, from_arrays
 from .training import TrainingSettings, find_hardware, from_options, train as train_game
@@ -85,16 +85,22 @@ class MaskToImage(Translator):
         super().__init__(s, dict(painter=resnet(s.classes + 1, s.channels, **size)), dict(pair=Discriminator(s.classes + 1 + s.channels, s.d_width, s.d_layers, s.spectral)))
         self.register_buffer('thresholds', torch.linspace(-.5, .5, s.classes - 2))
     def paint(self, labels: torch.Tensor, nets=None): return (self.ema if nets is None else nets)['painter'](check_size(labels)).tanh()  # (B, classes + 1, H, W)
-    turns = ('paint',)
-    def views(self, b: dict, to: str): return dict(pair=((b['labels'], b['real']), (b['labels'], b['fake'])))
-    def weights(self): return dict(gan=self.settings.lambda_gan, l1=self.settings.lambda_l1)
-    def way(self, batch: dict, to: str):
-        "The terms above, nothing more to log, and what was made."
-        mask = batch['mask']
+    directions = ('paint',)
+    def generator_loss(self, batch: dict, direction: str):
+        "The terms above, what is logged, and what was painted with its map and the real slices."
+        s, mask = self.settings, batch['mask']
         real = torch.cat([batch['normal'], batch['lesion']])
         labels = label_map(real, torch.cat([torch.zeros_like(mask), mask]), self.thresholds)
-        made = dict(labels=labels, real=real, fake=self.paint(labels, self.generators))
-        return dict(gan=self.fool(made, to)['pair'], l1=cycle_loss(real, made['fake'])), {}, made
+        fake = self.paint(labels, self.generators)
+        loss_gan = self.generator_gan_loss('pair', labels, fake)
+        loss_l1 = cycle_loss(real, fake)
+        loss = s.lambda_gan * loss_gan + s.lambda_l1 * loss_l1
+        return loss, dict(gan=loss_gan, l1=loss_l1), dict(labels=labels, real=real, fake=fake)
+    def discriminator_loss(self, batch: dict, fakes: dict):
+        "Real and painted slices, each with the map."
+        labels, real, fake = fakes['labels'], fakes['real'], fakes['fake']
+        loss_real, loss_fake = self.discriminator_gan_losses('pair', (labels, real), (labels, fake))
+        return (loss_real + loss_fake) * self.settings.lambda_d, {}
 
 # %% ../nbs/35_mask_to_image.ipynb #61da425f
 def painter_settings(channels: int = 1,         # of the slices

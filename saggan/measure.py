@@ -73,7 +73,7 @@ def network_costs(method, made, toy, steps, # as in `game_of`
                  ):
     "Measured: seconds of a step, of a step of the attention alone, of a slice made; GiB of memory and bytes on disk."
     import torch
-    from saggan.supervised import fit_attention
+    from saggan.attention import fit_attention
     from saggan.training import optimisation_step, setup
     gc.collect()
     before, (networks, t) = peak_gb(True), made
@@ -109,7 +109,7 @@ def judge_costs(settings, # StudySettings
     from saggan.quality import JUDGES
     from saggan.sampling import ClassicTransform, UnpairedBatches
     from saggan.segmentation import MaskedBatches, build_unet
-    from saggan.supervised import fit_attention
+    from saggan.attention import fit_attention
     from saggan.training import find_hardware
     classifiers, s = part_settings(settings)
     sizes, hardware, out = JUDGES[settings.gan.get('preset', 'paper')] | settings.judge, find_hardware(settings.device, settings.precision), {}

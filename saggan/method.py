@@ -10,10 +10,10 @@ from pathlib import Path
 import numpy as np
 from .cell import cell_options
 from .core import write_json, write_png, write_text
-from .quality import in_batches, judge_of
+from .attention import MIN_LESION_FRACTION, finds, in_batches
+from .quality import judge_of
 from .sampling import ClassicTransform
 from .slices import to_csv
-from .translators import LEAST, finds
 
 # %% ../nbs/37_method.ipynb #d06d008f
 def accept(synthetic,                    # SliceSet of slices that a method made
@@ -23,7 +23,7 @@ def accept(synthetic,                    # SliceSet of slices that a method made
     t = synthetic.table.copy()
     maps = in_batches(judge, synthetic.tensors()[0]) if judge is not None else None
     t['judge'] = maps.amax((1, 2, 3)).numpy().round(4) if maps is not None else float('nan')
-    little = (t.area <= LEAST) | (t.change < least_change) if {'area', 'change'} <= set(t) else np.zeros(len(t), bool)
+    little = (t.area <= MIN_LESION_FRACTION) | (t.change < least_change) if {'area', 'change'} <= set(t) else np.zeros(len(t), bool)
     sees = finds(maps).numpy() if maps is not None else (t.label == 1).to_numpy()
     wrong = sees != (t.label == 1).to_numpy()
     t['reason'] = np.where(little, 'too little', np.where(wrong, 'unconvincing', ''))

@@ -31,12 +31,12 @@ class MSGGAN(Synthesizer):
     def made(self, z, net, condition=None):
         "Slices at every level."
         return [head(f) for head, f in zip(net.heads, net(z, self.levels))]
-    def generator_loss(self, batch: dict):
-        "The hinge with made slices above real ones; batch has 'real' (B, C, side, side). Returns the loss and a log."
+    def generator_loss(self, batch: dict, direction=None):
+        "The hinge with made slices above real ones; batch has 'real' (B, C, side, side). Returns the loss, a log and no fakes."
         judge = self.discriminators['discriminator']
         fake = self.made(self.noise(batch['real']), self.generators['generator'])
-        return relativistic_hinge(judge(fake), judge(self.scales(batch['real']))), {}
-    def discriminator_loss(self, batch: dict):
+        return relativistic_hinge(judge(fake), judge(self.scales(batch['real']))), {}, {}
+    def discriminator_loss(self, batch: dict, fakes=None):
         "The formula above, with R1 when it has a weight. Returns the loss and a log."
         with torch.no_grad(): fake = self.made(self.noise(batch['real']), self.generators['generator'])
         real, judge = self.scales(batch['real']), self.discriminators['discriminator']

@@ -20,7 +20,7 @@ from .readers import SYNTHETIC
 from .slices import DARK
 
 # %% ../nbs/44_onnx.ipynb #2d632185
-def box_interior(x: torch.Tensor, share: float = .8, dark: float = DARK): # as `saggan.translators.interior`
+def box_interior(x: torch.Tensor, share: float = .8, dark: float = DARK): # as `saggan.attention.interior`
     "1 where a lesion may be put, 0 elsewhere, (B, 1, H, W), by cumulative sums."
     foreground, r = (x.amax(1, keepdim=True) > dark).to(x.dtype), x.shape[-1] // 16
     k = 2 * r + 1
@@ -35,7 +35,7 @@ class Direction(nn.Module):
         super().__init__()
         self.model, self.to_domain = copy.deepcopy(model).cpu().float().eval().requires_grad_(False), to
         self.model.interior = box_interior
-    def forward(self, slices): return tuple(self.model.parts(slices, self.to_domain, self.model.ema))
+    def forward(self, slices): return tuple(self.model.generate(slices, self.to_domain, self.model.ema))
 
 def needed(*packages): # names
     "SettingsError that says what to install when a package is missing."

@@ -53,12 +53,12 @@ class PGGAN(Synthesizer):
     def judged(self, slices: list, condition):  # at every level
         "Slices with their maps beside them, in [-1, 1] like the slices."
         return slices if condition is None else [torch.cat([x, 2 * F.adaptive_avg_pool2d(condition, x.shape[-1]) - 1], 1) for x in slices]
-    def generator_loss(self, batch: dict):
-        "Of slices made now, as many as the batch has 'real' ones (B, C, side, side). Returns the loss and a log."
+    def generator_loss(self, batch: dict, direction=None):
+        "Of slices made now, as many as the batch has 'real' ones (B, C, side, side). Returns the loss, a log and no fakes."
         c = self.condition(batch)
         fake = self.made(self.noise(batch['real']), self.generators['generator'], c)
-        return -self.discriminators['discriminator'](self.judged(fake, c), self.stage()[1]).mean(), {}
-    def discriminator_loss(self, batch: dict):
+        return -self.discriminators['discriminator'](self.judged(fake, c), self.stage()[1]).mean(), {}, {}
+    def discriminator_loss(self, batch: dict, fakes=None):
         "The first formula above. Returns the loss and a log."
         s, (level, alpha), c = self.settings, self.stage(), self.condition(batch)
         with torch.no_grad(): fake = self.judged(self.made(self.noise(batch['real']), self.generators['generator'], c), c)

@@ -110,7 +110,7 @@ class SynthesizerSettings:
 
 # %% ../nbs/31_progressive.ipynb #598a03a8
 class Synthesizer(nn.Module):
-    "Networks of a synthesizer and their average, a game for `saggan.training.train`; see PGGAN for what a kind adds."
+    "Networks of a synthesizer and their average, for `saggan.training.train`; see PGGAN for what a kind adds."
     Settings, total, joined, conditions = SynthesizerSettings, 0, False, 0
     def __init__(self, settings=None):  # SynthesizerSettings
         super().__init__()
@@ -120,8 +120,7 @@ class Synthesizer(nn.Module):
         self.generators = nn.ModuleDict(dict(generator=GrowingGenerator(s.channels, s.latent, s.width, self.levels, self.conditions)))
         self.discriminators = nn.ModuleDict(dict(discriminator=GrowingDiscriminator(s.channels + self.conditions, s.width, self.levels, self.joined)))
         self.ema = copy.deepcopy(self.generators).requires_grad_(False)
-    turns = (None,)
-    def forward(self, phase: str, batch: dict, turn=None): return getattr(self, phase + '_loss')(batch)
+    directions = ('generate',)  # one, and no name for it
     def get_extra_state(self): return dict(step=self.step)
     def set_extra_state(self, state): self.step = state['step']
     def noise(self, like): return torch.randn(len(like), self.settings.latent, device=like.device)

@@ -21,21 +21,29 @@ class ClassicTransform:
                  crop: float = .9,               # smallest side of the random crop, as a fraction of the size
                  flip: float = .5):              # probability of a left-right flip
         self.degrees, self.shift, self.zoom, self.crop, self.flip = degrees, shift, zoom, crop, flip
-    def matrices(self, n: int, aspect: float = 1.):  # slices; width over height
+    def matrices(self,
+                 n: int,               # slices
+                 aspect: float = 1.):  # width over height
         "Where pixels come from, for `F.affine_grid`: (n, 2, 3), drawn from PyTorch's global generator."
         u = torch.rand(8, n)
-        a, z = math.radians(self.degrees) * (2 * u[0] - 1), self.zoom[0] + (self.zoom[1] - self.zoom[0]) * u[1]
+        angle = math.radians(self.degrees) * (2 * u[0] - 1)
+        zoom = self.zoom[0] + (self.zoom[1] - self.zoom[0]) * u[1]
         side = (self.crop**2 + (1 - self.crop**2) * u[2]).sqrt()
-        at = (1 - side) * (2 * u[3:5] - 1) - 2 * self.shift * (2 * u[5:7] - 1)
-        turn = torch.stack([a.cos(), a.sin() / aspect, -a.sin() * aspect, a.cos()], 1).view(n, 2, 2) / z[:, None, None]
+        center = (1 - side) * (2 * u[3:5] - 1) - 2 * self.shift * (2 * u[5:7] - 1)
+        cos, sin = angle.cos(), angle.sin()
+        turn = torch.stack([cos, sin / aspect, -sin * aspect, cos], 1).view(n, 2, 2) / zoom[:, None, None]
         turn[:, 0] *= torch.where(u[7] < self.flip, -1., 1.)[:, None]
-        return torch.cat([turn * side[:, None, None], turn @ at.T[:, :, None]], 2)
-    def __call__(self, images: torch.Tensor,  # (B, C, H, W) in [-1, 1], on any device
-                 masks=None):                 # (B, 1, H, W), moved alike; without it only images come back
+        return torch.cat([turn * side[:, None, None], turn @ center.T[:, :, None]], 2)
+    def __call__(self,
+                 images: torch.Tensor,  # (B, C, H, W) in [-1, 1], on any device
+                 masks=None):           # (B, 1, H, W), moved alike; without it only images come back
         h, w = images.shape[-2:]
-        grid = F.affine_grid(self.matrices(len(images), w / h).to(images, non_blocking=True), [len(images), 1, h, w], align_corners=False)
-        moved = (F.grid_sample(images + 1, grid, align_corners=False) - 1).clamp(-1, 1)  # beyond the slice: zero, so -1
-        return moved if masks is None else (moved, F.grid_sample(masks.to(images), grid, 'nearest', align_corners=False).to(masks))
+        matrices = self.matrices(len(images), w / h).to(images, non_blocking=True)
+        grid = F.affine_grid(matrices, [len(images), 1, h, w], align_corners=False)
+        moved = F.grid_sample(images + 1, grid, align_corners=False) - 1  # beyond the slice: zero, so -1
+        moved = moved.clamp(-1, 1)
+        if masks is None: return moved
+        return moved, F.grid_sample(masks.to(images), grid, 'nearest', align_corners=False).to(masks)
 
 # %% ../nbs/18_sampling.ipynb #eada46c5
 def named_transform(name: str):  # 'classic', 'flip' or 'none'
@@ -48,7 +56,7 @@ def named_transform(name: str):  # 'classic', 'flip' or 'none'
 def seeded(function,                    # called with the arguments below
            generator: torch.Generator,  # gives the seed
            *args):                      # for `function`
-    "Call a function that uses PyTorch's global random numbers with a seed drawn from `generator`; the global state is left as it was."
+    "Call a function that draws from PyTorch's global generator with a seed from `generator`; the global state stays."
     seed = int(torch.randint(2**62, (1,), generator=generator))
     with torch.random.fork_rng(devices=[] if not torch.cuda.is_available() else None):
         torch.manual_seed(seed)
@@ -60,10 +68,11 @@ def position_weights(normal,       # positions of the normal slices in their vol
                      bins: int = 12,
                      cap: float = 4.):  # no slice is drawn more than this many times as often as by chance
     "Probabilities for drawing normal slices so that their positions look like the lesion slices': (N,), sum 1."
-    normal, lesion = (torch.as_tensor(p, dtype=torch.float64) for p in (normal, lesion))
     edges = torch.linspace(0, 1, bins + 1, dtype=torch.float64)[1:-1]
-    of, to = (torch.bincount(torch.bucketize(p, edges), minlength=bins) + .5 for p in (normal, lesion))
-    weight = ((to / to.sum()) / (of / of.sum()))[torch.bucketize(normal, edges)]
+    def bin_of(positions): return torch.bucketize(torch.as_tensor(positions, dtype=torch.float64), edges)
+    counts = torch.bincount(bin_of(normal), minlength=bins) + .5
+    wanted = torch.bincount(bin_of(lesion), minlength=bins) + .5
+    weight = ((wanted / wanted.sum()) / (counts / counts.sum()))[bin_of(normal)]
     for _ in range(20): weight = (weight / weight.mean()).clamp(max=cap)
     return weight / weight.sum()
 
@@ -75,7 +84,7 @@ def take_rows(i: torch.Tensor,  # numbers of rows, on the processor
 
 # %% ../nbs/18_sampling.ipynb #c0f6c064
 class UnpairedBatches:
-    "Endless batches of normal and lesion slices: dictionaries with 'normal', 'lesion', 'mask'. Seeded; the state can be saved."
+    "Endless seeded batches, dictionaries with slices 'normal' and 'lesion' and their 'mask'; the state can be saved."
     def __init__(self, train,                # SliceSet of the training split
                  batch_size: int = 2,        # slices of each domain
                  seed: int = 0,
@@ -83,19 +92,22 @@ class UnpairedBatches:
                  match_position: bool = True,# draw normal slices where lesion slices lie
                  device='cpu'):              # the slices are kept there
         normal, lesion = train.of(label=0), train.of(label=1)
-        if not len(normal) or not len(lesion): raise DataError(
-            f'the training split has {len(normal)} normal and {len(lesion)} lesion slices: both are needed; '
-            'check the masks, min_lesion_px and min_foreground of the prepared set')
-        self.normal, self.lesion = normal.tensors(device)[0], lesion.tensors(device)[:2]
-        even = torch.full((len(normal),), 1 / len(normal), dtype=torch.float64)
-        self.weights = position_weights(normal.table.position, lesion.table.position) if match_position else even
-        self.batch_size, self.augment, self.generator = batch_size, augment, torch.Generator().manual_seed(seed)
-    def __len__(self): return max(1, max(len(self.normal), len(self.lesion[0])) // self.batch_size)
+        if not len(normal) or not len(lesion):
+            raise DataError(f'the training split has {len(normal)} normal and {len(lesion)} lesion slices: '
+                            'both are needed; check the masks, min_lesion_px and min_foreground of the prepared set')
+        self.normal, _, _ = normal.tensors(device)
+        self.lesion, self.mask, _ = lesion.tensors(device)
+        if match_position: self.weights = position_weights(normal.table.position, lesion.table.position)
+        else: self.weights = torch.full((len(normal),), 1 / len(normal), dtype=torch.float64)
+        self.batch_size, self.augment = batch_size, augment
+        self.generator = torch.Generator().manual_seed(seed)
+    def __len__(self): return max(1, max(len(self.normal), len(self.lesion)) // self.batch_size)
     def __iter__(self): return self
     def __next__(self):
         i = torch.multinomial(self.weights, self.batch_size, replacement=True, generator=self.generator)
-        j = torch.randint(len(self.lesion[0]), (self.batch_size,), generator=self.generator)
-        (normal,), (lesion, mask) = take_rows(i, self.normal), take_rows(j, *self.lesion)
+        j = torch.randint(len(self.lesion), (self.batch_size,), generator=self.generator)
+        normal, = take_rows(i, self.normal)
+        lesion, mask = take_rows(j, self.lesion, self.mask)
         if self.augment:
             normal = seeded(self.augment, self.generator, normal)
             lesion, mask = seeded(self.augment, self.generator, lesion, mask)
@@ -105,14 +117,19 @@ class UnpairedBatches:
 
 # %% ../nbs/18_sampling.ipynb #e70754c1
 class ImagePool:
-    "The last translations: half of the time an old one is returned and the new one takes its place. Source: CycleGAN (Shrivastava et al.)."
+    """The last translations: half of the time an old one is returned and the new one takes its place.
+
+    Source: CycleGAN, after Shrivastava et al."""
     def __init__(self, size: int = 50,  # entries; 0 returns everything as it came
                  seed: int = 0):
         self.size, self.entries, self.random = size, [], random.Random(seed)
     def __call__(self, *batch):         # tensors (B, ...) that belong together; detached
-        if not self.size: return tuple(t.detach() for t in batch)
-        return tuple(torch.stack(t) for t in zip(*(self._swap(e) for e in zip(*(t.detach() for t in batch)))))
-    def _swap(self, entry):
+        batch = [t.detach() for t in batch]
+        if not self.size: return tuple(batch)
+        entries = [self.swap(entry) for entry in zip(*batch)]
+        return tuple(torch.stack(t) for t in zip(*entries))
+    def swap(self, entry):              # tensors of one slice
+        "This entry, or an old one whose place it takes."
         if len(self.entries) < self.size:
             self.entries.append(entry)
             return entry
@@ -120,7 +137,8 @@ class ImagePool:
         i = self.random.randrange(self.size)
         old, self.entries[i] = self.entries[i], entry
         return tuple(o.to(e) for o, e in zip(old, entry))
-    def state_dict(self): return dict(entries=[tuple(t.clone() for t in e) for e in self.entries], random=self.random.getstate())
+    def state_dict(self):
+        return dict(entries=[tuple(t.clone() for t in e) for e in self.entries], random=self.random.getstate())
     def load_state_dict(self, state):
         self.entries = [tuple(e) for e in state['entries']]
         version, numbers, gauss = state['random']

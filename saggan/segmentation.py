@@ -17,7 +17,7 @@ from torch.nn import functional as F
 from .cell import cell_options, cell_splits
 from .core import DataError, SettingsError, atomic, progress, write_json, write_text
 from .losses import mask_loss
-from .quality import in_batches
+from .attention import in_batches
 from .sampling import ClassicTransform, seeded, take_rows
 from .slices import SliceSet, assert_disjoint, to_csv
 from .training import TrainingSettings, from_options, find_hardware, rate

@@ -13,7 +13,7 @@ from torchvision import tv_tensors
 from torchvision.transforms import v2
 from .augmentation import enough, measured
 from .core import SettingsError
-from .quality import finds, in_batches
+from .attention import finds, in_batches
 
 # %% ../nbs/42_transform.ipynb #dc2742ac
 def exchange(augmenter, images, labels, masks=None,  # (B, C, H, W); (B,) of 0 and 1; (B, 1, H, W) or None
@@ -27,7 +27,7 @@ def exchange(augmenter, images, labels, masks=None,  # (B, C, H, W); (B,) of 0 a
         rows = torch.nonzero((was == label) & (True if chosen is None else chosen.cpu()))[:, 0]
         if not len(rows): continue
         out = augmenter.translate(source := images[rows], to)
-        where, area, change = measured(source, out, augmenter.model.located)
+        where, area, change = measured(source, out, augmenter.model.has_attention)
         good = enough(area, change, least_change).cpu()
         if judge is not None: good &= finds(in_batches(judge, out.image)).cpu() == (to == 'lesion')
         rows, kept = rows[good], good.to(images.device)

@@ -12,7 +12,7 @@ import ipywidgets as w, numpy as np, torch
 from scipy.ndimage import affine_transform
 from .augmentation import Augmenter
 from .core import DataError, write_json, write_png
-from .cyclegan import changed_map
+from .attention import changed_map
 from .explore import Picker, shelf_of
 from .generator import composite
 from .panels import control, escaped, frame, heat, line, painted, Panel, png, signed, Still, windowed
@@ -122,7 +122,7 @@ def _run(self, model, patient, d, to):
     "TranslatorPanel: one slice through one network; kept, so that sliders do not run it again."
     if not isinstance(self.models[model], Augmenter): self.models[model] = Augmenter.load(self.models[model])
     source = self.pick.shelf[patient].normalised(d)
-    out, located = self.models[model].translate(source, to), self.models[model].model.located
+    out, located = self.models[model].translate(source, to), self.models[model].model.has_attention
     where = changed_map(*(torch.as_tensor(x)[None] for x in (source, out.image, out.attention)), located)[0].numpy()
     return source, out, where, located
 

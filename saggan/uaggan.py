@@ -8,9 +8,11 @@ __all__ = ['UAttentionNet', 'cut', 'without_norm', 'UAGGANSettings', 'UAGGAN']
 # %% ../nbs/29a_uaggan.ipynb #1be3a570
 from dataclasses import dataclass
 import torch
+from fastcore.basics import patch
 from torch import nn
 from .amse import InstanceNorm, conv_norm
-from .cyclegan import MADE, MAPS, OTHER, Translator, frozen
+from .attention import frozen
+from .cyclegan import OTHER, Translator
 from .discriminator import Discriminator, attended
 from .generator import Generator, Head, check_size, composite, init_weights
 from .losses import cycle_loss
@@ -18,24 +20,31 @@ from .losses import cycle_loss
 # %% ../nbs/29a_uaggan.ipynb #4cef9d7c
 class UAttentionNet(nn.Module):
     "Attention network: slices (B, C, H, W) in [-1, 1] to a map (B, 1, H, W) in [0, 1]. Source: Mejjati et al. 2018."
-    def __init__(self, channels: int = 1, width: int = 32):  # C of the slices; channels of the first layer
+    def __init__(self,
+                 channels: int = 1,   # C of the slices
+                 width: int = 32):    # channels of the first layer
         super().__init__()
-        up = lambda a, b: [nn.Upsample(scale_factor=2), conv_norm(a, b), nn.ReLU()]
-        self.down = nn.Sequential(conv_norm(channels, width, 7, 2), nn.ReLU(), conv_norm(width, 2 * width, 3, 2), nn.ReLU())
-        self.residual = nn.Sequential(conv_norm(2 * width, 2 * width), nn.ReLU(), conv_norm(2 * width, 2 * width))
-        self.up = nn.Sequential(*up(2 * width, 2 * width), *up(2 * width, width), Head(width, 1))
+        wide = 2 * width
+        self.down = nn.Sequential(conv_norm(channels, width, 7, 2), nn.ReLU(),
+                                  conv_norm(width, wide, 3, 2), nn.ReLU())
+        self.residual = nn.Sequential(conv_norm(wide, wide), nn.ReLU(), conv_norm(wide, wide))
+        self.up = nn.Sequential(nn.Upsample(scale_factor=2), conv_norm(wide, wide), nn.ReLU(),
+                                nn.Upsample(scale_factor=2), conv_norm(wide, width), nn.ReLU(),
+                                Head(width, 1))
         self.apply(init_weights)
     def forward(self, x: torch.Tensor):  # (B, C, H, W), sides divisible by four
         x = self.down(check_size(x))
         return self.up((self.residual(x) + x).relu()).sigmoid()
 
 # %% ../nbs/29a_uaggan.ipynb #24c0a3e4
-def cut(attention: torch.Tensor, at: float = .1):  # (B, 1, H, W) in [0, 1], threshold
+def cut(attention: torch.Tensor, # (B, 1, H, W) in [0, 1]
+        at: float = .1):         # threshold
     "The map as zeros and ones."
     return (attention >= at).to(attention.dtype)
 
 # %% ../nbs/29a_uaggan.ipynb #5f70dfd6
-def without_norm(net: Discriminator, x: torch.Tensor):  # and what it looks at, (B, C, H, W)
+def without_norm(net: Discriminator,
+                 x: torch.Tensor):   # (B, C, H, W)
     "A discriminator's logits, its instance norms left out."
     for layer in net.net:
         if not isinstance(layer, InstanceNorm): x = layer(x)
@@ -54,7 +63,7 @@ class UAGGANSettings:
     spectral: bool = False         # spectral normalization instead of instance norm in the discriminators
     gan_mode: str = 'lsgan'        # 'lsgan', 'hinge' or 'bce'
     pool_size: int = 50            # (translation, map) pairs remembered; 0: none
-    switch: float = .3             # share of the training after which discriminators see foreground and attention rests
+    switch: float = .3             # share of the training after which D sees foreground and attention rests
     threshold: float = .1          # of the maps after the switch
     lambda_gan: float = 1.
     lambda_cycle: float = 10.
@@ -67,24 +76,67 @@ class UAGGAN(Translator):
     training = dict(lr=1e-4, lr_d=1e-4, batch_size=1, n_epochs=50, n_epochs_decay=50, match_position=False)
     def __init__(self, settings=None):  # UAGGANSettings
         s = settings or UAGGANSettings()
-        content = {f'content_{d}': Generator(s.channels, width=s.width, blocks=s.blocks, amse=False, upsample=s.upsample) for d in OTHER}
-        super().__init__(s, content | {f'attention_{d}': UAttentionNet(s.channels, s.width) for d in OTHER},
-                         {d: Discriminator(s.channels, s.d_width, s.d_layers, s.spectral, 'auto' if s.spectral else 'all') for d in OTHER})
-    def parts(self, x, to: str, nets=None):
-        "Translation, attention and content of slices (B, C, H, W)."
+        size = dict(width=s.width, blocks=s.blocks, amse=False, upsample=s.upsample)
+        generators = dict(
+            content_normal=Generator(s.channels, **size),
+            content_lesion=Generator(s.channels, **size),
+            attention_normal=UAttentionNet(s.channels, s.width),
+            attention_lesion=UAttentionNet(s.channels, s.width))
+        norm = 'auto' if s.spectral else 'all'
+        discriminators = dict(
+            normal=Discriminator(s.channels, s.d_width, s.d_layers, s.spectral, norm),
+            lesion=Discriminator(s.channels, s.d_width, s.d_layers, s.spectral, norm))
+        super().__init__(s, generators, discriminators)
+    def switched(self): return self.past(self.settings.switch)
+    def generate(self, x: torch.Tensor,  # (B, C, H, W)
+                 to: str,                # 'lesion' or 'normal'
+                 nets=None):             # the generators, or their average
+        "Translation, attention and content of slices."
         nets = self.generators if nets is None else nets
-        look, content = nets[f'attention_{OTHER[to]}'], nets[f'content_{to}'](x)
-        attention = frozen(look, x) if self.past(self.settings.switch) else look(x)
+        content = nets[f'content_{to}'](x)
+        attention_net = nets[f'attention_{OTHER[to]}']
+        attention = frozen(attention_net, x) if self.switched() else attention_net(x)
         return composite(attention, content, x), attention, content
-    def says(self, name: str, image, attention):
-        if not self.past(self.settings.switch): return self.discriminators[name](image)
-        return without_norm(self.discriminators[name], attended(image, cut(attention, self.settings.threshold)))
-    def views(self, b: dict, to: str): return {to: ((b[to], b.get(MAPS[to])), (b[MADE[to]], b[MAPS[OTHER[to]]]))}
-    def weights(self): return dict(gan=self.settings.lambda_gan, cycle=self.settings.lambda_cycle)
-    def way(self, b: dict, to: str):
-        "Adversarial and cycle loss of one direction, what is logged, and what was made."
-        x = b[OTHER[to]]
-        image, attention, _ = self.parts(x, to)
-        made = {MADE[to]: image, MAPS[OTHER[to]]: attention}
-        terms = dict(gan=sum(self.fool(b | made, to).values()), cycle=cycle_loss(x, self.parts(image, OTHER[to])[0]))
-        return terms, {f'area_{OTHER[to]}': attention.mean()} | (dict(change=(image - x).abs().mean()) if to == 'lesion' else {}), made
+
+# %% ../nbs/29a_uaggan.ipynb #62b9364f
+@patch
+def logits(self: UAGGAN,
+           name: str,                # of the discriminator
+           image: torch.Tensor,      # (B, C, H, W)
+           attention: torch.Tensor): # (B, 1, H, W), its map
+    "What a discriminator answers: of whole slices, after the switch of the foreground alone."
+    discriminator = self.discriminators[name]
+    if not self.switched(): return discriminator(image)
+    return without_norm(discriminator, attended(image, cut(attention, self.settings.threshold)))
+
+# %% ../nbs/29a_uaggan.ipynb #a82866a4
+@patch
+def generator_loss(self: UAGGAN,
+                   batch: dict,     # 'normal' and 'lesion', (B, C, H, W)
+                   direction: str): # 'lesion' or 'normal'
+    "Loss of the generators in one direction, what is logged, and the fakes with their maps."
+    s, source = self.settings, OTHER[direction]
+    real = batch[source]
+    fake, attention, _ = self.generate(real, direction)
+    loss_gan = self.generator_gan_loss(direction, fake, attention)
+    reconstruction = self.generate(fake, source)[0]
+    loss_cycle = cycle_loss(real, reconstruction)
+    loss = s.lambda_gan * loss_gan + s.lambda_cycle * loss_cycle
+
+    log = {'gan': loss_gan, 'cycle': loss_cycle, f'area_{source}': attention.mean()}
+    if direction == 'lesion': log['change'] = (fake - real).abs().mean()
+    return loss, log, {f'fake_{direction}': fake, f'attention_{source}': attention}
+
+# %% ../nbs/29a_uaggan.ipynb #1a1f22c3
+@patch
+def discriminator_loss(self: UAGGAN,
+                       batch: dict,  # 'normal' and 'lesion', (B, C, H, W)
+                       fakes: dict): # of the generators' step
+    "Loss of the discriminators, and what is logged (nothing); each slice comes with its map."
+    loss = 0.
+    for domain in self.directions:
+        real = batch[domain], fakes[f'attention_{domain}']
+        fake = fakes[f'fake_{domain}'], fakes[f'attention_{OTHER[domain]}']
+        loss_real, loss_fake = self.discriminator_gan_losses(domain, real, fake)
+        loss = loss + loss_real + loss_fake
+    return loss * self.settings.lambda_d, {}

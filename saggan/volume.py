@@ -120,7 +120,7 @@ def translate_volume(source, # path of a NIfTI file; for weights of several chan
     x = np.stack([fit_image(normalise(raw[:, d], lo, hi), p['image_size']) for d in range(raw.shape[1])])
     numbers = slices_to_try(x, len(x), to, p, mask if mask is None else lesion_slices(mask, v, sources[0].path), slices)
     made = augmenter.translate(torch.from_numpy(x[numbers]), to)
-    _, area, change = measured(torch.from_numpy(x[numbers]), made, augmenter.model.located)
+    _, area, change = measured(torch.from_numpy(x[numbers]), made, augmenter.model.has_attention)
     good = enough(area, change, least_change).numpy()
     new, used = put_back(raw, Translation(*(o.numpy() for o in made)), numbers, record, good, floor)
     turned = lambda stack: v.to_source(from_stack(stack))

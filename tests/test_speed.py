@@ -48,11 +48,13 @@ def test_no_step_waits_for_a_figure_of_the_device(name):
     for game.step in (0, 1000):
         for part in in_parts(batch, 2):
             logged = []
-            for turn in game.turns:
-                loss, log = game('generator', part, turn)
+            fakes = {}
+            for direction in game.directions:
+                loss, log, generated = game.generator_loss(part, direction)
                 loss.backward()
                 logged += [loss, *log.values()]
-            loss, log = game('discriminator', part)
+                fakes |= {k: v.detach() for k, v in generated.items()}
+            loss, log = game.discriminator_loss(part, fakes)
             loss.backward()
         assert all(torch.is_tensor(v) and v.is_meta for v in (loss, *log.values(), *logged))
     with pytest.raises(RuntimeError): loss.detach().item()

@@ -21,7 +21,7 @@ def disc(x, to):
 
 
 class Painter:
-    settings, located, translate = SimpleNamespace(channels=1), True, staticmethod(disc)
+    settings, has_attention, translate = SimpleNamespace(channels=1), True, staticmethod(disc)
     def to(self, device): return self
     def eval(self): return self
 
