@@ -14,7 +14,7 @@ from PIL import Image
 from .core import sha256
 from .layouts import from_stack, load_case
 from .readers import Volume, write_nifti
-from .slices import DARK
+from .slices import FOREGROUND_THRESHOLD
 
 # %% ../nbs/01c_cases.ipynb #ded1b638
 STEP = .01 # distance of the darkest tissue from the background
@@ -99,7 +99,7 @@ def axial_range(depth, # slices in the volume
 # %% ../nbs/01c_cases.ipynb #cc58e76a
 def _keep(image, raw, mask, had_lesion, opt):
     "Why a prepared slice is left out, or None; and its lesion pixels and foreground."
-    px, fore = int(mask.sum()), round(float((image > DARK).any(0).mean()), 6)
+    px, fore = int(mask.sum()), round(float((image > FOREGROUND_THRESHOLD).any(0).mean()), 6)
     if all(c.min() == c.max() for c in raw): return 'constant', px, fore
     if had_lesion: return ('tiny lesion' if px < opt['min_lesion_px'] else None), px, fore
     return ('little foreground' if fore < opt['min_foreground'] else None), px, fore

@@ -26,7 +26,7 @@ from .losses import cycle_loss
 from .method import Method
 from .quality import in_batches
 from .sampling import UnpairedBatches, named_transform
-from .slices import DARK, from_arrays
+from .slices import FOREGROUND_THRESHOLD, from_arrays
 from .training import TrainingSettings, find_hardware, from_options, train as train_game
 from .translators import PRESETS
 
@@ -34,7 +34,7 @@ from .translators import PRESETS
 def thresholds_of(images: torch.Tensor, classes: int = 5):  # (N, C, H, W) training slices; labels, background and tissues
     "Intensities that cut the foreground into `classes` - 1 equal parts: (classes - 2,)."
     x = images.mean(1)
-    return torch.quantile(x[x > DARK][:2_000_000].float(), torch.arange(1, classes - 1) / (classes - 1))
+    return torch.quantile(x[x > FOREGROUND_THRESHOLD][:2_000_000].float(), torch.arange(1, classes - 1) / (classes - 1))
 
 # %% ../nbs/35_mask_to_image.ipynb #a29f0a72
 def label_map(x: torch.Tensor,           # (B, C, H, W) slices
@@ -42,7 +42,7 @@ def label_map(x: torch.Tensor,           # (B, C, H, W) slices
               thresholds: torch.Tensor): # from `thresholds_of`
     "One-hot labels, background first, the lesion last: (B, classes + 1, H, W)."
     smooth = F.avg_pool2d(F.pad(x.mean(1, keepdim=True), (1, 1, 1, 1), 'replicate'), 3, 1)
-    cuts = torch.cat([thresholds.new_tensor([DARK]), thresholds])
+    cuts = torch.cat([thresholds.new_tensor([FOREGROUND_THRESHOLD]), thresholds])
     tissue = F.one_hot(torch.bucketize(smooth[:, 0], cuts), len(cuts) + 1).movedim(-1, 1).to(x.dtype)
     return torch.cat([tissue * (1 - mask), mask.to(x.dtype)], 1)
 

@@ -22,7 +22,7 @@ from .discriminator import Discriminator, seen
 from .generator import AttentionNet, Generator, composite
 from .losses import cycle_loss, found_loss, mask_loss, nothing_loss, soft_dice
 from .sampling import UnpairedBatches, named_transform
-from .slices import DARK
+from .slices import FOREGROUND_THRESHOLD
 from .supervised import fit_attention
 from .training import TrainingSettings, from_options, find_hardware, read_checkpoint, total_steps, train
 from .uaggan import UAGGAN
@@ -62,7 +62,7 @@ class SAGGANSettings:
 # %% ../nbs/30_translators.ipynb #91905667
 def interior(x: torch.Tensor,       # (B, C, H, W) slices
              share: float = .8,     # of the neighbourhood that must be foreground
-             dark: float = DARK):   # a pixel above this in any channel is foreground
+             dark: float = FOREGROUND_THRESHOLD):   # a pixel above this in any channel is foreground
     "1 where a lesion may be put, 0 elsewhere: (B, 1, H, W)."
     foreground, k = (x.detach().amax(1, keepdim=True) > dark).to(x.dtype), x.shape[-1] // 8 | 1
     for side in ((k, 1), (1, k)): foreground = nn.functional.avg_pool2d(foreground, side, 1, (side[0] // 2, side[1] // 2))  # rows, then columns: k times less work than the square

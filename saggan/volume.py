@@ -18,7 +18,7 @@ from .cases import axial_range, fit_image, intensity_range, normalise, restore, 
 from .core import DataError, SettingsError, sha256, write_json
 from .layouts import MODALITIES, from_stack, to_stack
 from .readers import SYNTHETIC, beside, check_same_grid, read_bytes, read_labels, read_nifti, stamp, write_raw
-from .slices import DARK
+from .slices import FOREGROUND_THRESHOLD
 
 # %% ../nbs/43_volume.ipynb #8f6af35f
 Source = namedtuple('Source', 'path volume header stored slope inter')
@@ -81,7 +81,7 @@ def paths_of(source, # path, list of paths in the order of the channels, or dict
 def slices_to_try(x, depth, to, p, mask=None, slices=None): # prepared (D, C, S, S); D; direction; settings; (D,) bool: has a lesion; numbers
     "Numbers of the slices to translate, an array."
     first, last = axial_range(depth, p['axial'])
-    tried = np.isin(np.arange(depth), np.arange(first, last + 1) if slices is None else slices) & ((x > DARK).any(1).mean((1, 2)) >= p['min_foreground'])
+    tried = np.isin(np.arange(depth), np.arange(first, last + 1) if slices is None else slices) & ((x > FOREGROUND_THRESHOLD).any(1).mean((1, 2)) >= p['min_foreground'])
     return np.flatnonzero(tried if mask is None else tried & (mask == (to == 'normal')))
 
 # %% ../nbs/43_volume.ipynb #c9cae42c
