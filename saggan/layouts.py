@@ -13,7 +13,8 @@ from dataclasses import dataclass, field
 from pathlib import Path
 import numpy as np
 from .core import DataError, SettingsError
-from .readers import check_same_grid, nearest, pick_channels, read_labels, read_mask, read_nifti, read_picture
+from .pictures import pick_channels, read_mask, read_picture
+from .readers import check_same_grid, nearest, read_labels, read_nifti
 
 # %% ../nbs/01a_layouts.ipynb #6c952bbd
 @dataclass
