@@ -18,7 +18,12 @@ class SagganError(Exception):
 
 # %% ../nbs/00_core.ipynb #6f94b3af
 class DataError(SagganError):
-    "A file or an array cannot be used."
+    "A file or an array cannot be used; `cases` are the reasons of those that are bad, where all of them are."
+    def __init__(self, text='', # what is wrong, where, and what to do
+                 cases=(), # one reason a case
+                ):
+        super().__init__(text)
+        self.cases = tuple(cases)
 
 # %% ../nbs/00_core.ipynb #2e560901
 class SettingsError(SagganError):
@@ -71,12 +76,12 @@ def one_at_a_time(path, # the file that is made; the lock lies beside it
     path.parent.mkdir(parents=True, exist_ok=True)
     with FileLock(path.with_name(f'.{path.name}.lock')): yield
 
-# %% ../nbs/00_core.ipynb #439dff7e
+# %% ../nbs/00_core.ipynb #5e47a959
 def _holder(lock):
     "The file beside a lock in which the process that holds it writes its number."
     return lock.with_name(lock.name + '.pid')
 
-# %% ../nbs/00_core.ipynb #866701aa
+# %% ../nbs/00_core.ipynb #288d364b
 @contextlib.contextmanager
 def held(lock, # file of the lock; made when missing
          busy, # what to say when another is in, '{pid}' standing for its number
@@ -98,7 +103,7 @@ def held(lock, # file of the lock; made when missing
         holder.unlink(missing_ok=True)
         taken.release()
 
-# %% ../nbs/00_core.ipynb #cf629320
+# %% ../nbs/00_core.ipynb #284826f6
 def is_held(lock, # file of a lock, which need not exist
            ):
     "Is a process in `held` for this lock now? Who may not write there is told by the number beside the lock."
@@ -163,7 +168,7 @@ def _null(value):
     "None for a float that JSON cannot hold, else the value."
     return None if isinstance(value, float) and not math.isfinite(value) else value
 
-# %% ../nbs/00_core.ipynb #0f5fd762
+# %% ../nbs/00_core.ipynb #da24e8f9
 def append_jsonl(path, # log to append to
                  record, # dict; NaN becomes null
                 ):
@@ -245,7 +250,7 @@ def is_terminal(stream=None): # such as sys.stderr; None: stdout
 # %% ../nbs/00_core.ipynb #b4234c22
 _CODES = dict(red=31, yellow=33, green=32, bold=1) # of a terminal
 
-# %% ../nbs/00_core.ipynb #da00a56f
+# %% ../nbs/00_core.ipynb #d9eddd86
 def paint(text, # one line or more
           colour, # 'red', 'yellow', 'green' or 'bold'
           stream=None, # where it will be printed; None: stdout
@@ -287,13 +292,13 @@ def package_folder():
     "The folder of the package, wherever in it this module lies."
     return Path(importlib.util.find_spec('saggan').origin).resolve().parent
 
-# %% ../nbs/00_core.ipynb #9be4a0d4
+# %% ../nbs/00_core.ipynb #97e348c8
 def _git(folder, *args):
     "What a git command prints in a folder; OSError or SubprocessError when it cannot be run or fails."
     done = subprocess.run(['git', '-C', str(folder), *args], capture_output=True, text=True, timeout=10, check=True)
     return done.stdout.strip()
 
-# %% ../nbs/00_core.ipynb #1fc1fb67
+# %% ../nbs/00_core.ipynb #5c1be052
 def _commit(folder):
     "The git commit of a checkout, with a mark when it has changes; None outside one."
     try:
@@ -309,7 +314,7 @@ def _version(name):
     try: return version(name)
     except PackageNotFoundError: return None
 
-# %% ../nbs/00_core.ipynb #b48fee6d
+# %% ../nbs/00_core.ipynb #72f89697
 def environment():
     "Versions, platform, processors, GPU and commit as a dict of plain values."
     import torch

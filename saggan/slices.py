@@ -4,16 +4,18 @@
 
 # %% auto #0
 __all__ = ['COLUMNS', 'SPLITS', 'FOREGROUND_THRESHOLD', 'Rows', 'split_patients', 'SliceSet', 'from_arrays', 'assert_disjoint',
-           'hash_rows', 'write_rows', 'hash_set', 'to_csv', 'open_set', 'concat']
+           'hash_rows', 'write_rows', 'to_csv', 'open_set', 'concat']
 
 # %% ../nbs/01b_slices.ipynb #578f6602
-import contextlib, hashlib, json, math, os, shutil
+import contextlib, hashlib, itertools, json, math, os, shutil
 from pathlib import Path
 import numpy as np, pandas as pd
+from fastcore.basics import patch
 from .core import DataError, SettingsError, read_json, sha256, write_json, write_text
 
 # %% ../nbs/01b_slices.ipynb #ee7a5803
-COLUMNS = ['patient', 'site', 'volume', 'slice', 'position', 'label', 'lesion_px', 'foreground', 'split', 'source', 'sha256']
+COLUMNS = ['patient', 'site', 'volume', 'slice', 'position', 'label', 'lesion_px', 'foreground', 'split', 'source',
+           'sha256']
 _TEXT = dict.fromkeys(['patient', 'site', 'volume', 'split', 'source', 'sha256'], str)
 SPLITS = ('train', 'val', 'test')
 
@@ -24,10 +26,13 @@ class Rows:
                  index, # row numbers
                 ):
         index = np.asarray(index, dtype=np.int64)
-        self.base, self.index = (base.base, base.index[index]) if isinstance(base, Rows) else (base, index)
+        nested = isinstance(base, Rows)
+        self.base = base.base if nested else base
+        self.index = base.index[index] if nested else index
     def __len__(self): return len(self.index)
     def __getitem__(self, i):
-        rows, rest = (i[0], i[1:]) if isinstance(i, tuple) else (i, ())
+        if not isinstance(i, tuple): return self.base[self.index[i]]
+        rows, *rest = i
         return self.base[(self.index[rows], *rest)]
     def __array__(self, dtype=None, copy=None): return np.asarray(self.base[self.index], dtype=dtype)
     @property
@@ -38,16 +43,35 @@ class Rows:
     def ndim(self): return self.base.ndim
 
 # %% ../nbs/01b_slices.ipynb #2d9ab70c
-def _sizes(n, fractions):
+def _sizes(n, # patients
+           fractions, # of train, val, test
+          ):
     "How many of n patients each split gets: largest remainder, at least one where the fraction is not 0."
     if len(fractions) != 3 or min(fractions) < 0 or abs(sum(fractions) - 1) > 1e-6:
-        raise SettingsError(f'fractions={tuple(fractions)}: need three numbers for train, val and test that add up to 1.')
+        raise SettingsError(f'fractions={tuple(fractions)}: need three numbers for train, val and test '
+                            'that add up to 1.')
     need = sum(f > 0 for f in fractions)
-    if n < need: raise DataError(f'{n} patients cannot fill {need} splits. Prepare more patients, or set a fraction to 0.')
+    if n < need:
+        raise DataError(f'{n} patients cannot fill {need} splits. Prepare more patients, or set a fraction to 0.')
     sizes = [max(int(f*n + 1e-9), int(f > 0)) for f in fractions]
-    while sum(sizes) < n: sizes[int(np.argmax([f*n - s for f, s in zip(fractions, sizes)]))] += 1
-    while sum(sizes) > n: sizes[int(np.argmax([s - f*n if s > 1 else -1 for f, s in zip(fractions, sizes)]))] -= 1
+    while sum(sizes) < n:
+        missing = [f*n - s for f, s in zip(fractions, sizes)]
+        sizes[int(np.argmax(missing))] += 1
+    while sum(sizes) > n:
+        surplus = [s - f*n if s > 1 else -1 for f, s in zip(fractions, sizes)]
+        sizes[int(np.argmax(surplus))] -= 1
     return sizes
+
+# %% ../nbs/01b_slices.ipynb #05e21603
+def _dealt(sizes): # how many each split gets
+    "The names of the splits, each as often as its size and spread evenly over the whole list."
+    n, given, labels = sum(sizes), [0]*len(sizes), []
+    for i in range(1, n + 1):
+        due = [size*i/n - g if g < size else -math.inf for size, g in zip(sizes, given)]
+        k = int(np.argmax(due))
+        given[k] += 1
+        labels.append(SPLITS[k])
+    return labels
 
 # %% ../nbs/01b_slices.ipynb #5bf063eb
 def split_patients(table, # frame with patient, label and, where known, site
@@ -61,14 +85,10 @@ def split_patients(table, # frame with patient, label and, where known, site
     names = sorted(load.index)
     tie = dict(zip(names, rng.random(len(names)).tolist()))
     order = sorted(names, key=lambda p: (site[p], load[p], tie[p]))
-    sizes, given, labels = _sizes(len(order), fractions), [0, 0, 0], []
-    for i in range(len(order)):
-        due = [s*(i + 1)/len(order) - g if g < s else -math.inf for s, g in zip(sizes, given)]
-        k = int(np.argmax(due))
-        given[k] += 1
-        labels.append(SPLITS[k])
+    dealt = _dealt(_sizes(len(order), fractions))
     window = math.ceil(1/min(f for f in fractions if f > 0))
-    labels = [w for i in range(0, len(labels), window) for w in rng.permutation(labels[i:i + window]).tolist()]
+    labels = []
+    for i in range(0, len(dealt), window): labels += rng.permutation(dealt[i:i + window]).tolist()
     return dict(zip(order, labels))
 
 # %% ../nbs/01b_slices.ipynb #ec96c2b6
@@ -82,91 +102,130 @@ class SliceSet:
                  volumes=None, # name -> record: how to undo the intensities
                 ):
         if not len(images) == len(masks) == len(table):
-            raise DataError(f'{len(images)} images, {len(masks)} masks and {len(table)} lines of table do not belong together.')
-        self.images, self.masks, self.table = images, masks, table.reset_index(drop=True)
+            raise DataError(f'{len(images)} images, {len(masks)} masks and {len(table)} lines of table '
+                            'do not belong together.')
+        self.images, self.masks = images, masks
+        self.table = table.reset_index(drop=True)
         self.settings, self.folder, self.volumes = settings or {}, folder, volumes or {}
     def __len__(self): return len(self.table)
     @property
     def patients(self): return sorted(self.table.patient.unique())
     def __repr__(self):
-        parts = ', '.join(f'{s} {n}' for s, n in self.table.split.value_counts(sort=False).items() if s)
-        return (f'SliceSet: {len(self)} slices ({int(self.table.label.sum())} with a lesion) of {self.table.patient.nunique()} patients, '
-                f'{"x".join(map(str, self.images.shape[1:]))}' + (f'; {parts}' if parts else ''))
-    def take(self, indices):
-        "The slices with these numbers, in this order, as a view."
-        indices = np.asarray(indices, dtype=np.int64)
-        return SliceSet(Rows(self.images, indices), Rows(self.masks, indices), self.table.iloc[indices], self.settings,
-                        self.folder, self.volumes)
-    def of(self, split=None, label=None):
-        "The slices of a split (or several), of a label, or both, as a view."
-        keep = np.ones(len(self), bool)
-        if split is not None: keep &= self.table.split.isin([split] if isinstance(split, str) else list(split)).to_numpy()
-        if label is not None: keep &= (self.table.label == label).to_numpy()
-        return self.take(np.flatnonzero(keep))
-    def tensors(self, device='cpu'):
-        "Images and masks as float32, labels as int64, copied to a device."
-        import torch
-        images, masks = (np.array(a, dtype=np.float32) for a in (self.images, self.masks))
-        return tuple(torch.from_numpy(a).to(device) for a in (images, masks, self.table.label.to_numpy(np.int64, copy=True)))
-    def split(self, fractions=(.7, .1, .2), seed=0): return _split(self, fractions, seed)
-    def save(self, folder): return _save(self, folder)
-    open = staticmethod(lambda folder, verify=False: open_set(folder, verify))
-    from_arrays = staticmethod(lambda images, masks, table, settings=None: from_arrays(images, masks, table, settings))
-    hash = property(lambda self: hash_set(self))
+        lesion, patients = int(self.table.label.sum()), self.table.patient.nunique()
+        sizes = self.table.split.value_counts(sort=False).items()
+        parts = [f'{len(self)} slices ({lesion} with a lesion) of {patients} patients, '
+                 + 'x'.join(map(str, self.images.shape[1:])),
+                 ', '.join(f'{split} {n}' for split, n in sizes if split)]
+        return 'SliceSet: ' + '; '.join(filter(None, parts))
+
+# %% ../nbs/01b_slices.ipynb #344d161f
+@patch
+def take(self: SliceSet,
+         indices, # numbers of slices
+        ):
+    "The slices with these numbers, in this order, as a view."
+    indices = np.asarray(indices, dtype=np.int64)
+    return SliceSet(Rows(self.images, indices), Rows(self.masks, indices), self.table.iloc[indices], self.settings,
+                    self.folder, self.volumes)
+
+# %% ../nbs/01b_slices.ipynb #f359c14f
+@patch
+def of(self: SliceSet,
+       split=None, # name of a split, or several; None: all
+       label=None, # 1 with a lesion, 0 without; None: both
+      ):
+    "The slices of a split (or several), of a label, or both, as a view."
+    chosen = np.ones(len(self), bool)
+    if split is not None: chosen &= self.table.split.isin([split] if isinstance(split, str) else list(split)).to_numpy()
+    if label is not None: chosen &= (self.table.label == label).to_numpy()
+    return self.take(np.flatnonzero(chosen))
+
+# %% ../nbs/01b_slices.ipynb #08911732
+@patch
+def tensors(self: SliceSet,
+            device='cpu', # where to
+           ):
+    "Images and masks as float32, labels as int64, copied to a device."
+    import torch
+    arrays = [np.array(self.images, dtype=np.float32), np.array(self.masks, dtype=np.float32),
+              self.table.label.to_numpy(np.int64, copy=True)]
+    return tuple(torch.from_numpy(a).to(device) for a in arrays)
 
 # %% ../nbs/01b_slices.ipynb #d266f045
+def _with_columns(table, # frame or dict with at least `patient`
+                  images, # (N, C, H, W)
+                  masks, # (N, 1, H, W)
+                 ):
+    "A frame with all COLUMNS, those that are missing computed from the arrays, and others behind them."
+    table = pd.DataFrame(table).reset_index(drop=True).copy()
+    n = len(images)
+    px = masks.sum((1, 2, 3), dtype=np.int64)
+    foreground = (images > FOREGROUND_THRESHOLD).any(1).mean((1, 2)).round(6) if n else []
+    default = dict(patient=[f'p{i}' for i in range(n)], site='', volume='', slice=range(n), position=.5,
+                   label=(px > 0).astype(int), lesion_px=px, foreground=foreground, split='', source='',
+                   sha256=[sha256(x) for x in images])
+    for column, values in default.items():
+        if column not in table: table[column] = values
+    return table[COLUMNS + [c for c in table if c not in COLUMNS]]
+
+# %% ../nbs/01b_slices.ipynb #5bbdd32c
 def from_arrays(images, # (N, C, H, W) or (N, H, W) in [-1, 1]
                 masks, # (N, 1, H, W) or (N, H, W), {0, 1}
                 table, # frame or dict with at least `patient`
                 settings=None, # dict: how it was made
                ):
     "A SliceSet in memory; missing columns are computed. DataError when values are out of range."
-    images, masks = (np.asarray(a)[:, None] if np.ndim(a) == 3 else np.asarray(a) for a in (images, masks))
+    images, masks = np.asarray(images), np.asarray(masks)
+    if images.ndim == 3: images = images[:, None]
+    if masks.ndim == 3: masks = masks[:, None]
     if images.ndim != 4 or masks.shape != (len(images), 1, *images.shape[2:]):
         raise DataError(f'images {images.shape} and masks {masks.shape} do not fit: need (N,C,H,W) and (N,1,H,W).')
     images = np.ascontiguousarray(images, dtype=np.float32)
-    if len(images) and not np.abs(images).max() <= 1: raise DataError('images hold NaN or values outside [-1, 1]. Normalise them first.')
+    if len(images) and not np.abs(images).max() <= 1:
+        raise DataError('images hold NaN or values outside [-1, 1]. Normalise them first.')
     masks = (masks > .5).astype(np.uint8)
-    table, n = pd.DataFrame(table).reset_index(drop=True).copy(), len(images)
-    px = masks.sum((1, 2, 3), dtype=np.int64)
-    default = dict(patient=[f'p{i}' for i in range(n)], site='', volume='', slice=range(n), position=.5,
-                   label=(px > 0).astype(int), lesion_px=px,
-                   foreground=(images > FOREGROUND_THRESHOLD).any(1).mean((1, 2)).round(6) if n else [], split='', source='',
-                   sha256=[sha256(x) for x in images])
-    for c, v in default.items():
-        if c not in table: table[c] = v
-    return SliceSet(images, masks, table[COLUMNS + [c for c in table if c not in COLUMNS]], settings)
+    return SliceSet(images, masks, _with_columns(table, images, masks), settings)
+
+SliceSet.from_arrays = staticmethod(from_arrays)
 
 # %% ../nbs/01b_slices.ipynb #86cd32e7
-FOREGROUND_THRESHOLD = -.8 # a normalised pixel above this is foreground: a tenth of the volume's range above its darkest tissue
+FOREGROUND_THRESHOLD = -.8 # a normalised pixel above this: a tenth of the volume's range above its darkest tissue
 
 # %% ../nbs/01b_slices.ipynb #74e5ddf8
-def _split(self, fractions, seed):
-    "`SliceSet.split`: the same slices with a new split column, by patient."
+@patch
+def split(self: SliceSet,
+          fractions=(.7, .1, .2), # of patients in train, val, test
+          seed=0, # another seed, another split
+         ):
+    "The same slices with a new split column, by patient."
     who = split_patients(self.table, fractions, seed)
-    new = SliceSet(self.images, self.masks, self.table.assign(split=self.table.patient.map(who)),
-                   self.settings | dict(fractions=list(fractions), seed=seed),
+    settings = self.settings | dict(fractions=list(fractions), seed=seed)
+    new = SliceSet(self.images, self.masks, self.table.assign(split=self.table.patient.map(who)), settings,
                    self.folder, self.volumes)
     assert_disjoint(*(new.of(s) for s in SPLITS))
     if self.folder and not isinstance(self.images, Rows):
         frame = pd.DataFrame(sorted(who.items()), columns=['patient', 'split'])
         with contextlib.suppress(OSError):
-            write_text(Path(self.folder)/'splits'/f'seed-{seed}.csv', frame.to_csv(index=False, lineterminator='\n'))
+            text = frame.to_csv(index=False, lineterminator='\n')
+            write_text(Path(self.folder)/'splits'/f'seed-{seed}.csv', text)
     return new
 
 # %% ../nbs/01b_slices.ipynb #b5e2f8f0
+def _assert_nothing_shared(a, b):
+    "DataError when two frames share a patient or a slice."
+    for column, what in (('patient', 'patient'), ('sha256', 'slice (by its voxels)')):
+        if column not in a or column not in b: continue
+        both = sorted((set(a[column]) & set(b[column])) - {''})
+        if both:
+            raise DataError(f'leakage: {len(both)} {what}(s) in both of two sets that '
+                            f'must be disjoint, such as {both[0]}. Split by patient.')
+
+# %% ../nbs/01b_slices.ipynb #b7ae8f55
 def assert_disjoint(*sets, # SliceSets, or frames with `patient` and, where known, `sha256`
                    ):
     "DataError when two of the sets share a patient or a slice."
     tables = [s if isinstance(s, pd.DataFrame) else s.table for s in sets]
-    for i, a in enumerate(tables):
-        for b in tables[i + 1:]:
-            for column, what in (('patient', 'patient'), ('sha256', 'slice (by its voxels)')):
-                if column not in a or column not in b: continue
-                both = sorted((set(a[column]) & set(b[column])) - {''})
-                if both:
-                    raise DataError(f'leakage: {len(both)} {what}(s) in both of two sets that '
-                                    f'must be disjoint, such as {both[0]}. Split by patient.')
+    for a, b in itertools.combinations(tables, 2): _assert_nothing_shared(a, b)
 
 # %% ../nbs/01b_slices.ipynb #ac014a04
 def hash_rows(array, # (N, ...) array, memory map or Rows
@@ -196,13 +255,13 @@ def write_rows(path, # .npy file
     return h.hexdigest()
 
 # %% ../nbs/01b_slices.ipynb #67c4f4cf
-def hash_set(s, # SliceSet
-            ):
+@patch(as_prop=True)
+def hash(self: SliceSet):
     "SHA-256 of a set's settings, table and arrays; arrays that were hashed when they were prepared are not read again."
-    known = {} if isinstance(s.images, Rows) else s.settings.get('arrays', {})
-    arrays = [known.get(k) or hash_rows(getattr(s, k)) for k in ('images', 'masks')]
-    rest = {k: v for k, v in s.settings.items() if k != 'arrays'}
-    return sha256(json.dumps([rest, arrays, to_csv(s.table)], default=str, sort_keys=True).encode())
+    known = {} if isinstance(self.images, Rows) else self.settings.get('arrays', {})
+    arrays = [known.get(k) or hash_rows(getattr(self, k)) for k in ('images', 'masks')]
+    rest = {k: v for k, v in self.settings.items() if k != 'arrays'}
+    return sha256(json.dumps([rest, arrays, to_csv(self.table)], default=str, sort_keys=True).encode())
 
 # %% ../nbs/01b_slices.ipynb #54dee910
 def to_csv(table, # frame with COLUMNS
@@ -211,6 +270,14 @@ def to_csv(table, # frame with COLUMNS
     return table.to_csv(index=False, lineterminator='\n', float_format='%.6f')
 
 # %% ../nbs/01b_slices.ipynb #cd921feb
+def _read_set(folder):
+    "Images, masks and table in a folder, the arrays mapped into memory; OSError or ValueError when they are damaged."
+    empty_is_nan = dict(position=[''], foreground=[''])
+    table = pd.read_csv(folder/'table.csv', dtype=_TEXT, keep_default_na=False, na_values=empty_is_nan)
+    images, masks = (np.load(folder/f'{k}.npy', mmap_mode='r', allow_pickle=False) for k in ('images', 'masks'))
+    return images, masks, table
+
+# %% ../nbs/01b_slices.ipynb #147d43c3
 def open_set(folder, # of a prepared set
              verify=False, # True: compare the arrays with their hashes
             ):
@@ -219,28 +286,39 @@ def open_set(folder, # of a prepared set
     if not (folder/'settings.json').exists():
         raise DataError(f'{folder}: no prepared set here (no settings.json). Run `saggan prepare` first.')
     settings, volumes = read_json(folder/'settings.json'), read_json(folder/'volumes.json')
-    try:
-        table = pd.read_csv(folder/'table.csv', dtype=_TEXT, keep_default_na=False, na_values=dict(position=[''], foreground=['']))
-        images, masks = (np.load(folder/f'{k}.npy', mmap_mode='r', allow_pickle=False) for k in ('images', 'masks'))
+    try: images, masks, table = _read_set(folder)
     except (OSError, ValueError) as e:
         raise DataError(f'{folder}: the prepared set is damaged ({e}). Delete it and prepare it again.') from e
-    out = SliceSet(images, masks, table, settings, folder, {v['name']: v for v in volumes})
-    if verify:
-        for k, h in settings.get('arrays', {}).items():
-            if hash_rows(getattr(out, k)) != h:
-                raise DataError(f'{folder}/{k}.npy: differs from what was prepared. Delete the set and prepare it again.')
-    return out
+    opened = SliceSet(images, masks, table, settings, folder, {v['name']: v for v in volumes})
+    if not verify: return opened
+    for name, expected in settings.get('arrays', {}).items():
+        if hash_rows(getattr(opened, name)) != expected:
+            raise DataError(f'{folder}/{name}.npy: differs from what was prepared. '
+                            'Delete the set and prepare it again.')
+    return opened
+
+SliceSet.open = staticmethod(open_set)
 
 # %% ../nbs/01b_slices.ipynb #841ee5b0
-def _save(self, folder):
-    "`SliceSet.save`: write the set into a new folder, whole or not at all; returns it opened from there."
+def _write_array(path, array):
+    "Write an array or Rows, some rows at a time; returns its hash."
+    blocks = (array[i:i + 64] for i in range(0, len(array), 64))
+    return write_rows(path, blocks, array.dtype, array.shape)
+
+# %% ../nbs/01b_slices.ipynb #84bb2266
+@patch
+def save(self: SliceSet,
+         folder, # new, or empty
+        ):
+    "Write the set into a new folder, whole or not at all; returns it opened from there."
     folder = Path(folder)
     if folder.exists() and any(folder.iterdir()):
         raise SettingsError(f'{folder}: exists and is not empty. Choose another folder, or delete it.')
     partial = folder.with_name(folder.name + '.partial')
     shutil.rmtree(partial, ignore_errors=True)
     partial.mkdir(parents=True)
-    arrays = {k: write_rows(partial/f'{k}.npy', (a[i:i + 64] for i in range(0, len(a), 64)), a.dtype, a.shape) for k, a in (('images', self.images), ('masks', self.masks))}
+    arrays = dict(images=_write_array(partial/'images.npy', self.images),
+                  masks=_write_array(partial/'masks.npy', self.masks))
     write_text(partial/'table.csv', to_csv(self.table))
     write_json(partial/'volumes.json', list(self.volumes.values()))
     write_json(partial/'settings.json', self.settings | dict(arrays=arrays))
@@ -251,10 +329,12 @@ def _save(self, folder):
 # %% ../nbs/01b_slices.ipynb #961d8804
 def concat(*sets, # SliceSets with slices of one shape
           ):
-    "One SliceSet in memory of several; columns that only some have are kept."
+    "One SliceSet in memory of several; columns that only some have are saved."
     sets = [s for s in sets if len(s)] or list(sets[:1])
-    if len({s.images.shape[1:] for s in sets}) > 1:
-        raise DataError(f'sets of different shape cannot be joined: {[s.images.shape[1:] for s in sets]}.')
-    volumes = {k: v for s in sets for k, v in s.volumes.items()}
-    return SliceSet(np.concatenate([np.asarray(s.images) for s in sets]), np.concatenate([np.asarray(s.masks) for s in sets]),
-                    pd.concat([s.table for s in sets], ignore_index=True), dict(parts=[s.settings for s in sets]), None, volumes)
+    shapes = [s.images.shape[1:] for s in sets]
+    if len(set(shapes)) > 1: raise DataError(f'sets of different shape cannot be joined: {shapes}.')
+    images = np.concatenate([np.asarray(s.images) for s in sets])
+    masks = np.concatenate([np.asarray(s.masks) for s in sets])
+    table = pd.concat([s.table for s in sets], ignore_index=True)
+    volumes = {name: record for s in sets for name, record in s.volumes.items()}
+    return SliceSet(images, masks, table, dict(parts=[s.settings for s in sets]), None, volumes)

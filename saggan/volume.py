@@ -15,9 +15,9 @@ import numpy as np, pandas as pd
 import torch
 from . import __version__
 from .augmentation import Translation, enough, measured
-from .cases import axial_range, fit_image, intensity_range, normalise, restore, restore_map
+from .cases import axial_range, fit_image, from_stack, intensity_range, normalise, restore, restore_map, to_stack
 from .core import DataError, SettingsError, sha256, write_json
-from .layouts import MODALITIES, from_stack, to_stack
+from .layouts import MODALITIES
 from .readers import SYNTHETIC, beside, check_same_grid, open_image, read_bytes
 from .readers import read_labels, read_nifti, stamp, write_raw
 from .slices import FOREGROUND_THRESHOLD
@@ -25,7 +25,7 @@ from .slices import FOREGROUND_THRESHOLD
 # %% ../nbs/43_volume.ipynb #8f6af35f
 Source = namedtuple('Source', 'path volume header stored slope inter')
 
-# %% ../nbs/43_volume.ipynb #b5a1f274
+# %% ../nbs/43_volume.ipynb #f9f115a9
 def read_source(path, # .nii or .nii.gz, three dimensions
                ):
     "A NIfTI file as a Source: checked Volume (RAS, scaled), header as on the disk, stored numbers in the file's axes."
@@ -49,7 +49,7 @@ def encode(values, # in the source's scale
         numbers = np.clip(np.rint(numbers), limits.min, limits.max)
     return numbers.astype(kind)
 
-# %% ../nbs/43_volume.ipynb #56008943
+# %% ../nbs/43_volume.ipynb #4166c3e7
 def as_map(header, # nibabel header, changed in place
            dtype, # of the numbers that will be stored
           ):
@@ -60,7 +60,7 @@ def as_map(header, # nibabel header, changed in place
     header['cal_min'] = 0
     header['cal_max'] = 1
 
-# %% ../nbs/43_volume.ipynb #f0548aa5
+# %% ../nbs/43_volume.ipynb #eb8f82ac
 def write_like(path, # .nii or .nii.gz to write
                source, # Source
                stored, # numbers to store, in the file's axes
@@ -88,7 +88,7 @@ def how_prepared(augmenter, # Augmenter
                             'give image_size, the side of those slices in pixels')
     return settings
 
-# %% ../nbs/43_volume.ipynb #6b25f543
+# %% ../nbs/43_volume.ipynb #7fb26d21
 def _in_order(by_modality, # dict modality -> path
               modalities, # names of the weights' channels, None where they are not known
              ):
@@ -98,13 +98,13 @@ def _in_order(by_modality, # dict modality -> path
     if missing: raise DataError(f'these weights read {", ".join(wanted)}: {", ".join(missing)} is missing')
     return [by_modality[m] for m in wanted]
 
-# %% ../nbs/43_volume.ipynb #34be3e7e
+# %% ../nbs/43_volume.ipynb #49087313
 def named_modality(path): # of a NIfTI file
     "The modality that a file's name ends in, such as 't1ce'; None when it ends in none."
     last_word = beside(path, '').name.replace('-', '_').rpartition('_')[2]
     return MODALITIES.get(last_word.lower())
 
-# %% ../nbs/43_volume.ipynb #356e70cf
+# %% ../nbs/43_volume.ipynb #5db46dd7
 def paths_of(source, # path, list of paths in the order of the channels, or dict modality -> path
              channels, # of the weights
              modalities=None, # their names, where they are known
@@ -121,7 +121,7 @@ def paths_of(source, # path, list of paths in the order of the channels, or dict
             warnings.warn(f'{path.name} looks like {named}, but these weights were trained on {trained}', stacklevel=3)
     return paths
 
-# %% ../nbs/43_volume.ipynb #b1546a1f
+# %% ../nbs/43_volume.ipynb #b2a25087
 def slices_to_try(x, # prepared slices (D, C, S, S)
                   to, # 'lesion' or 'normal'
                   settings, # from `how_prepared`
@@ -138,7 +138,7 @@ def slices_to_try(x, # prepared slices (D, C, S, S)
     if lesion is not None: tried &= lesion == (to == 'normal')
     return np.flatnonzero(tried)
 
-# %% ../nbs/43_volume.ipynb #c8811a68
+# %% ../nbs/43_volume.ipynb #a50c48ba
 def lesion_slices(mask, # path of a segmentation
                   like, # Volume that it belongs to
                   name, # what to call that in an error
@@ -165,10 +165,10 @@ def put_back(raw, # (C, D, H, W) in the source's scale
         new[:, d] += used[d]*(restore(translation.content[i], record) - raw[:, d])
     return new, used
 
-# %% ../nbs/43_volume.ipynb #a876e29a
+# %% ../nbs/43_volume.ipynb #e9579ad3
 VolumeTranslation = namedtuple('VolumeTranslation', 'image attention mask table files')
 
-# %% ../nbs/43_volume.ipynb #1c319d13
+# %% ../nbs/43_volume.ipynb #e008147d
 def provenance_of(augmenter, # Augmenter
                   to, # 'lesion' or 'normal'
                   sources, # list of Source
@@ -182,7 +182,7 @@ def provenance_of(augmenter, # Augmenter
                 prepared={k: settings[k] for k in sorted(settings)}, slices_translated=numbers.tolist(),
                 slices_counted='axial, in RAS orientation, from below')
 
-# %% ../nbs/43_volume.ipynb #eec75268
+# %% ../nbs/43_volume.ipynb #3197337f
 def image_paths(out, # folder, or a .nii.gz file for one channel
                 sources, # list of Source
                 to, # 'lesion' or 'normal'
@@ -197,7 +197,7 @@ def image_paths(out, # folder, or a .nii.gz file for one channel
     if clash: raise SettingsError(f'{clash.pop()}: is the source; give another file or a folder')
     return paths
 
-# %% ../nbs/43_volume.ipynb #bfee5aa1
+# %% ../nbs/43_volume.ipynb #45f1b5ac
 def write_volume(out, # folder, or a .nii.gz file for one channel
                  done, # VolumeTranslation
                  sources, # list of Source
@@ -219,7 +219,7 @@ def write_volume(out, # folder, or a .nii.gz file for one channel
     record |= dict(slices=done.table.to_dict('records'), files=[f.name for f in [*images, *maps]])
     return [*images, *maps, write_json(beside(images[0]), record)]
 
-# %% ../nbs/43_volume.ipynb #f73a90cb
+# %% ../nbs/43_volume.ipynb #982949ba
 def read_sources(paths): # of NIfTI files, one a channel
     "The files as a list of Source; DataError unless all lie on one grid."
     sources = [read_source(p) for p in paths]
@@ -227,7 +227,7 @@ def read_sources(paths): # of NIfTI files, one a channel
     for s in sources[1:]: check_same_grid(first.volume, s.volume, first.path.name, s.path)
     return sources
 
-# %% ../nbs/43_volume.ipynb #c63049eb
+# %% ../nbs/43_volume.ipynb #dc81d57b
 def prepare_stack(raw, # (C, D, H, W) in the source's scale
                   shape, # (X, Y, Z) of the volume
                   settings, # from `how_prepared`
@@ -237,7 +237,7 @@ def prepare_stack(raw, # (C, D, H, W) in the source's scale
     x = np.stack([fit_image(normalise(raw[:, d], lo, hi), settings['image_size']) for d in range(raw.shape[1])])
     return x, dict(geometry=dict(kind='nifti', shape=list(shape)), lo=lo, hi=hi)
 
-# %% ../nbs/43_volume.ipynb #59e012ad
+# %% ../nbs/43_volume.ipynb #02156df2
 def translate_slices(x, # prepared slices, tensor (n, C, S, S)
                      augmenter, # Augmenter
                      to, # 'lesion' or 'normal'
