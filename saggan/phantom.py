@@ -140,9 +140,11 @@ def lesion_maps(rng, # NumPy generator
     "Fractions of necrosis, rim and oedema in every voxel; they do not overlap."
     _, grey, _, ventricle = tissue
     size, width = np.float32(lesion['radii'].mean()), np.float32(max(.8, .25*FOV[0]/len(axes[0])))
-    p = np.meshgrid(*axes, indexing='ij', sparse=True)
-    p = [sum(np.float32(r)*(x - np.float32(c)) for r, x, c in zip(row, p, lesion['centre'])) for row in lesion['rotation']]
-    outer, inner = (1 - blob(p, c, lesion['radii'])/np.float32(min(lesion['radii'])) for c in ((0, 0, 0), lesion['offset']))
+    away = [x - np.float32(c) for x, c in zip(np.meshgrid(*axes, indexing='ij', sparse=True), lesion['centre'])]
+    p = [sum(np.float32(r)*x for r, x in zip(row, away)) for row in lesion['rotation']]
+    shortest = np.float32(min(lesion['radii']))
+    outer = 1 - blob(p, (0, 0, 0), lesion['radii'])/shortest
+    inner = 1 - blob(p, lesion['offset'], lesion['radii'])/shortest
     wild = smooth_field(rng, axes, 13.)
     whole = 1 - outer - np.float32(.3)*wild - np.float32(.18)*grey - np.float32(.9)*ventricle
     core = np.float32(.62) - inner - np.float32(.2)*smooth_field(rng, axes, 9.)
@@ -164,7 +166,9 @@ def confounders(rng, # NumPy generator
     for i in range(rng.poisson(26)):
         thin = i % 2 == 0
         centre = rng.uniform(-1, 1, 3)*np.array([58, 74, 55])
-        radii = rng.uniform(1.2, 2.6, 3)*np.where(np.arange(3) == rng.integers(3), rng.uniform(2, 7), 1) if thin else rng.uniform(2, 7, 3)
+        if thin: # longer along one axis
+            radii = rng.uniform(1.2, 2.6, 3)*np.where(np.arange(3) == rng.integers(3), rng.uniform(2, 7), 1)
+        else: radii = rng.uniform(2, 7, 3)
         gain = np.float32(rng.uniform(.15, .6) if thin else rng.uniform(.1, .45))
         box = tuple(slice(*np.searchsorted(x, (c - r - 3, c + r + 3))) for x, c, r in zip(axes, centre, radii))
         p = np.meshgrid(*(x[b] for x, b in zip(axes, box)), indexing='ij', sparse=True)
@@ -245,14 +249,15 @@ def _is_whole(value, least):
     "Is it a whole number, at least that?"
     return isinstance(value, (int, np.integer)) and not isinstance(value, bool) and value >= least
 
-# %% ../nbs/05_phantom.ipynb #805d331c
+# %% ../nbs/05_phantom.ipynb #7922ca46
 def check_options(n_patients, shape, contrast, lesion_free, sites):
     "SettingsError when `write_phantom` cannot make what is asked."
     if not _is_whole(n_patients, 1):
         raise SettingsError(f'n_patients is {n_patients!r}: it must be a whole number from 1.')
     if not _is_whole(sites, 1): raise SettingsError(f'sites is {sites!r}: it must be a whole number from 1.')
     if len(shape) != 3 or not all(_is_whole(n, 16) and n <= 512 for n in shape):
-        raise SettingsError(f'shape is {tuple(shape)}: three whole numbers from 16 to 512 are needed, such as (64, 64, 48).')
+        raise SettingsError(f'shape is {tuple(shape)}: three whole numbers from 16 to 512 are needed, '
+                            'such as (64, 64, 48).')
     if len(contrast) != 2 or not 0 <= contrast[0] <= contrast[1] <= 3:
         raise SettingsError(f'contrast is {tuple(contrast)}: give the lowest and the highest, between 0 and 3.')
     if not 0 <= lesion_free <= 1: raise SettingsError(f'lesion_free is {lesion_free}: it is a share, between 0 and 1.')
