@@ -7,13 +7,13 @@ __all__ = ['how_far', 'last_steps', 'Board', 'run_chain', 'run_queue', 'run_chai
            'terminated_as_interrupt', 'steps_of', 'on_terminal', 'run_study', 'summary']
 
 # %% ../nbs/80_batch.ipynb #f476a43a
-import contextlib, os, signal, sys, threading, time
+import contextlib, signal, sys, threading, time
 from collections import deque
 from concurrent.futures import ThreadPoolExecutor, wait
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from .cell import METHODS
-from .core import SagganError, SettingsError, append_jsonl, is_terminal, paint, progress, read_jsonl, write_json, write_yaml
+from .core import SagganError, append_jsonl, held, is_terminal, paint, progress, read_jsonl, write_json, write_yaml
 from .knobs import check_knobs, network_settings
 from .plan import agreed_settings, cell_of, clock_of, duration, make_plan, report_tasks
 from .runner import Kernels, notebooks_folder, run_task
@@ -143,22 +143,11 @@ def run_chains(chains, # list of lists of Task
             raise
 
 # %% ../nbs/80_batch.ipynb #9907ffbb
-@contextlib.contextmanager
 def locked(folder, # folder of a study
           ):
     "Context that only one process a folder can be in; SettingsError with the other's number."
-    Path(folder).mkdir(parents=True, exist_ok=True)
-    with open(Path(folder)/'.lock', 'a+') as f:
-        with contextlib.suppress(ImportError):  # no fcntl on Windows: no lock there
-            import fcntl
-            try: fcntl.flock(f, fcntl.LOCK_EX | fcntl.LOCK_NB)
-            except OSError as e:
-                f.seek(0)
-                raise SettingsError(f'{folder}: process {f.read().strip() or "?"} runs this study now. Wait for it, or end it.') from e
-        f.truncate(0)
-        f.write(str(os.getpid()))
-        f.flush()
-        yield
+    busy = f'{folder}: process {{pid}} runs this study now. Wait for it, or end it.'
+    return held(Path(folder)/'.lock', busy)
 
 # %% ../nbs/80_batch.ipynb #f576e6d3
 def open_study(plan, # saggan.plan.Plan

@@ -8,29 +8,31 @@ __all__ = ['LAYOUTS', 'list_cases', 'fingerprint', 'prepare', 'prevalence', 'plo
            'undo']
 
 # %% ../nbs/02_data.ipynb #8ebd0d90
-import importlib, math, os, shutil
+import contextlib, importlib, math, os, shutil
 from concurrent.futures import ProcessPoolExecutor, ThreadPoolExecutor
 from multiprocessing import get_context
 from pathlib import Path
 import numpy as np, pandas as pd
 from .cases import export_nifti, normalise, prepare_case, restore, restore_mask, undo
-from .core import DataError, SettingsError, progress, read_json, sha256, write_json, write_text
+from .core import DataError, SettingsError, held, progress, read_json, sha256, write_json, write_text
 from .layouts import find_brats, find_image_mask
 from .readers import nearest
-from .slices import COLUMNS, SPLITS, Rows, SliceSet, assert_disjoint, concat, open_set, split_patients, to_csv, write_rows
+from .slices import COLUMNS, SPLITS, Rows, SliceSet, assert_disjoint, concat, open_set, split_patients
+from .slices import to_csv, write_rows
 
 # %% ../nbs/02_data.ipynb #fad5889d
-_all_ = ['SliceSet', 'Rows', 'assert_disjoint', 'concat', 'export_nifti', 'normalise', 'restore', 'restore_mask', 'undo']
+_all_ = ['SliceSet', 'Rows', 'assert_disjoint', 'concat', 'export_nifti', 'normalise', 'restore', 'restore_mask',
+         'undo']
 
 # %% ../nbs/02_data.ipynb #0e60bfbb
 def _lay(job):
     "One case, in a worker: its slices go into files of its own; (lines, record), or the reason why not."
     case, opt, root, folder, i = job
-    try: images, masks, rows, record = prepare_case(case, opt, root)
+    try: images, masks, lines, record = prepare_case(case, opt, root)
     except DataError as e: return str(e)
-    for name, a in (('images', images), ('masks', masks)):
-        with open(Path(folder)/f'{i}.{name}', 'wb') as f: f.write(a)
-    return rows, record
+    for name, array in (('images', images), ('masks', masks)):
+        with open(Path(folder)/f'{i}.{name}', 'wb') as f: f.write(array)
+    return lines, record
 
 # %% ../nbs/02_data.ipynb #436a3c51
 def _each(f, jobs, workers, desc):
@@ -46,20 +48,33 @@ def _each(f, jobs, workers, desc):
             for w in waiting: w.cancel()
 
 # %% ../nbs/02_data.ipynb #e0206c48
-def _twice(found):
+def _twice(lines_of, # case index -> (Case, its lines of the table)
+          ):
     "Case index -> reason, for cases that hold a slice of an earlier case of another patient."
-    owner, out = {}, {}
-    for i, (case, rows) in found.items():
-        hit = next((owner[r['sha256']] for r in rows if owner.get(r['sha256'], case).patient != case.patient), None)
-        if hit: out[i] = (f'{case.name}: is the same scan as {hit.name} (equal voxels), but under another patient. '
-                          'Remove one, or give both one patient with patient=PATTERN.')
-        else: owner.update((r['sha256'], case) for r in rows)
-    return out
+    owner, reasons = {}, {} # owner: hash of a slice -> the first Case that holds it
+    for i, (case, lines) in lines_of.items():
+        hashes = [line['sha256'] for line in lines]
+        others = [owner[h] for h in hashes if h in owner and owner[h].patient != case.patient]
+        if others:
+            reasons[i] = (f'{case.name}: is the same scan as {others[0].name} (equal voxels), but under another '
+                          'patient. Remove one, or give both one patient with patient=PATTERN.')
+        else: owner.update(dict.fromkeys(hashes, case))
+    return reasons
 
 # %% ../nbs/02_data.ipynb #a3c0b3fd
 LAYOUTS = {'brats': find_brats, 'image-mask': find_image_mask, 'phantom': 'saggan.phantom:phantom_cases'}
 
 # %% ../nbs/02_data.ipynb #2efdc3db
+def _finder(layout):
+    "The function that lists the cases of a layout; SettingsError when there is no such layout."
+    if layout not in LAYOUTS:
+        raise SettingsError(f'no layout {layout!r}; choose from {list(LAYOUTS)}.{nearest(layout, LAYOUTS)}')
+    find = LAYOUTS[layout]
+    if not isinstance(find, str): return find
+    module, function = find.split(':')
+    return getattr(importlib.import_module(module), function)
+
+# %% ../nbs/02_data.ipynb #bebe349c
 def list_cases(source, # folder; for the phantom also a number of patients
                layout, # key of LAYOUTS
                modalities=None, # channels; None: t1ce, or flair for image-mask
@@ -68,10 +83,7 @@ def list_cases(source, # folder; for the phantom also a number of patients
                **options, # of the layout
               ):
     "The cases of a source by the layout of that name, at most `limit` patients of them."
-    if layout not in LAYOUTS: raise SettingsError(f'no layout {layout!r}; choose from {list(LAYOUTS)}.{nearest(layout, LAYOUTS)}')
-    find = LAYOUTS[layout]
-    if isinstance(find, str): find = getattr(importlib.import_module(find.split(':')[0]), find.split(':')[1])
-    cases = find(source, modalities=_names(modalities, layout), patient=patient, **options)
+    cases = _finder(layout)(source, modalities=_names(modalities, layout), patient=patient, **options)
     people = list(dict.fromkeys(c.patient for c in cases))
     if not limit or limit >= len(people): return cases
     chosen = {people[i] for i in np.linspace(0, len(people) - 1, limit).round().astype(int)}
@@ -84,43 +96,56 @@ def _names(modalities, layout):
     return tuple(m.strip() for m in modalities.split(',')) if isinstance(modalities, str) else tuple(modalities)
 
 # %% ../nbs/02_data.ipynb #4d605875
+def _named_hash(path, # of a file
+                root, # folder that its name is relative to
+               ):
+    "(name, SHA-256 or 'unreadable') of a file."
+    name = Path(os.path.relpath(path, root)).as_posix()
+    try: return name, sha256(path)
+    except OSError: return name, 'unreadable'
+
+# %% ../nbs/02_data.ipynb #2ea4e9a8
 def fingerprint(cases, # list of Case
                 root, # folder that names are relative to
                ):
     "File name -> SHA-256 of all files of the cases ('unreadable' where that is so)."
-    def one(p):
-        try: return Path(os.path.relpath(p, root)).as_posix(), sha256(p)
-        except OSError: return Path(os.path.relpath(p, root)).as_posix(), 'unreadable'
     files = sorted({p for c in cases for p in c.files()})
-    with ThreadPoolExecutor(4) as pool: return dict(progress(pool.map(one, files), total=len(files), desc='hashing files'))
+    with ThreadPoolExecutor(4) as pool:
+        hashes = pool.map(_named_hash, files, [root]*len(files))
+        return dict(progress(hashes, total=len(files), desc='hashing files'))
 
 # %% ../nbs/02_data.ipynb #1d70f965
 def _checked(cases, opt, root, folder, workers, skip_bad):
-    "All cases, their slices laid down in `folder`: index -> (rows, record), and index -> reason; DataError unless skip_bad."
+    "All cases laid down in `folder`: index -> (lines, record), and index -> reason; DataError unless skip_bad."
     jobs = [(c, opt, root, str(folder), i) for i, c in enumerate(cases)]
-    found = dict(enumerate(_each(_lay, jobs, workers, 'preparing')))
-    bad = {i: r for i, r in found.items() if isinstance(r, str)}
-    bad |= _twice({i: (cases[i], r[0]) for i, r in found.items() if i not in bad})
+    results = dict(enumerate(_each(_lay, jobs, workers, 'preparing')))
+    bad = {i: r for i, r in results.items() if isinstance(r, str)}
+    bad |= _twice({i: (cases[i], r[0]) for i, r in results.items() if i not in bad})
     if bad and not skip_bad:
         raise DataError(f'{len(bad)} of {len(cases)} cases cannot be used; nothing was written.\n'
                         + '\n'.join(f' - {r}' for r in bad.values())
                         + '\nMend them, or leave them out with skip_bad=True (--skip-bad).')
-    good = {i: r for i, r in found.items() if i not in bad}
-    if not sum(len(r[0]) for r in good.values()):
-        why = f'all {len(bad)} cases are bad, such as: {next(iter(bad.values()))}' if not good else (
-            'lower min_lesion_px or min_foreground, or check the masks.')
-        raise DataError(f'no slice is left: {why}')
+    good = {i: r for i, r in results.items() if i not in bad}
+    if not good:
+        reasons = list(bad.values())
+        raise DataError(f'no slice is left: all {len(bad)} cases are bad, such as: {reasons[0]}', cases=reasons)
+    if not any(lines for lines, _ in good.values()):
+        raise DataError('no slice is left: lower min_lesion_px or min_foreground, or check the masks.')
     return good, bad
 
 # %% ../nbs/02_data.ipynb #2955e79b
 def _existing(out, asked, sources):
-    "The set in `out` when it is what is asked for, None when there is nothing; SettingsError when it is something else."
-    if not out.exists() or out.is_dir() and not any(out.iterdir()): return None
-    if not (out/'settings.json').exists(): raise SettingsError(f'{out}: exists and is not a prepared set. Choose another folder.')
-    there = read_json(out/'settings.json')
-    odd = [f'{k}: {there.get("asked", {}).get(k)} there, {v} now' for k, v in asked.items() if there.get('asked', {}).get(k) != v]
-    if there.get('sources') != sources: odd.append('the source files have changed')
-    if odd: raise SettingsError(f'{out}: was prepared otherwise ({"; ".join(odd)}). Choose another folder, or delete this one.')
+    "The set in `out` when it is what is asked for, None when there is nothing; SettingsError for anything else."
+    if not out.exists() or (out.is_dir() and not any(out.iterdir())): return None
+    if not (out/'settings.json').exists():
+        raise SettingsError(f'{out}: exists and is not a prepared set. Choose another folder.')
+    settings = read_json(out/'settings.json')
+    before = settings.get('asked', {})
+    odd = [f'{k}: {before.get(k)} there, {v} now' for k, v in asked.items() if before.get(k) != v]
+    if settings.get('sources') != sources: odd.append('the source files have changed')
+    if odd:
+        raise SettingsError(f'{out}: was prepared otherwise ({"; ".join(odd)}). '
+                            'Choose another folder, or delete this one.')
     return open_set(out)
 
 # %% ../nbs/02_data.ipynb #13b427bf
@@ -130,27 +155,28 @@ def _join(folder, name, which, dtype, shape):
         for i in which:
             yield np.fromfile(folder/f'{i}.{name}', dtype).reshape(-1, *shape[1:])
             (folder/f'{i}.{name}').unlink()
-    return write_rows(folder/f'{name}.npy', progress(pieces(), total=len(which), desc=f'joining {name}'), dtype, shape)
+    blocks = progress(pieces(), total=len(which), desc=f'joining {name}')
+    return write_rows(folder/f'{name}.npy', blocks, dtype, shape)
 
 # %% ../nbs/02_data.ipynb #428ac9c0
-def _claim(partial):
-    "Make the folder that a set is written to; SettingsError when another living process on this machine does."
-    mark = partial/'process.json'
-    if mark.exists():
-        pid = read_json(mark)
-        try: alive = pid != os.getpid() and os.name == 'posix' and os.kill(pid, 0) is None
-        except OSError: alive = False
-        if alive: raise SettingsError(f'{partial}: process {pid} is preparing this set. Wait for it, or end it.')
-    shutil.rmtree(partial, ignore_errors=True)
-    partial.mkdir(parents=True)
-    write_json(mark, os.getpid())
+@contextlib.contextmanager
+def _claimed(partial):
+    "Context with an empty folder that is gone afterwards; SettingsError when another process is in it."
+    lock = partial.with_name(f'.{partial.name}.lock')
+    with held(lock, f'{partial}: process {{pid}} is preparing this set. Wait for it, or end it.'):
+        shutil.rmtree(partial, ignore_errors=True)
+        partial.mkdir(parents=True)
+        try: yield
+        finally:
+            shutil.rmtree(partial, ignore_errors=True)
+            with contextlib.suppress(OSError): lock.unlink() # where it is in use, filelock deletes it
 
 # %% ../nbs/02_data.ipynb #fa16efb3
 def prepare(source, # folder of the data set; for the phantom also a number of patients
             layout, # 'brats', 'image-mask' or 'phantom'
             out, # folder of the prepared set; made, or reused when it is the same
             image_size=240, # side of the slices, pixels
-            modalities=None, # channels, such as ('t1ce',) or ('pre', 'flair', 'post'); None: t1ce, or flair for image-mask
+            modalities=None, # channels, such as ('pre', 'flair', 'post'); None: t1ce, or flair for image-mask
             *,
             workers=1, # processes; 0: one a processor
             skip_bad=False, # True: leave bad cases out and list them in the settings
@@ -165,65 +191,95 @@ def prepare(source, # folder of the data set; for the phantom also a number of p
             limit=None, # at most so many patients
             **options, # of the layout
            ):
-    "Files on disk -> SliceSet, the same bytes each time. DataError lists all bad cases, OSError says that the disk is full; nothing is left behind then."
-    if image_size < 8 or image_size % 4: raise SettingsError(f'image_size={image_size}: need a multiple of 4, at least 8.')
-    out, workers = Path(out), workers or os.cpu_count() or 1
-    if layout == 'phantom': options = dict(cache=out.with_name(out.name + '.phantom'), seed=seed, image_size=image_size) | options
+    """Files on disk -> SliceSet, the same bytes each time.
+
+    DataError lists all bad cases, OSError says that the disk is full; nothing is left behind then."""
+    if image_size < 8 or image_size % 4:
+        raise SettingsError(f'image_size={image_size}: need a multiple of 4, at least 8.')
+    out = Path(out)
+    workers = workers or os.cpu_count() or 1
+    if layout == 'phantom':
+        options = dict(cache=out.with_name(out.name + '.phantom'), seed=seed, image_size=image_size) | options
     cases = list_cases(source, layout, modalities, patient, limit, **options)
     root = Path(source) if Path(str(source)).is_dir() else options.get('cache', '')
-    least = max(1, round(.001*image_size**2)) if min_lesion_px is None else min_lesion_px
-    opt = dict(image_size=image_size, min_lesion_px=least, min_foreground=min_foreground, axial=axial and list(axial),
-               percentiles=list(percentiles), nan=nan)
-    asked = dict(format=1, layout=layout, source=Path(str(source)).name, modalities=list(_names(modalities, layout)), patient=patient,
-                 limit=limit, skip_bad=skip_bad, seed=seed, fractions=list(fractions), **opt)
+    if min_lesion_px is None: min_lesion_px = max(1, round(.001*image_size**2))
+    opt = dict(image_size=image_size, min_lesion_px=min_lesion_px, min_foreground=min_foreground,
+               axial=axial and list(axial), percentiles=list(percentiles), nan=nan)
+    asked = dict(format=1, layout=layout, source=Path(str(source)).name, modalities=list(_names(modalities, layout)),
+                 patient=patient, limit=limit, skip_bad=skip_bad, seed=seed, fractions=list(fractions), **opt)
     sources = fingerprint(cases, root)
-    if (there := _existing(out, asked, sources)) is not None: return there
+    existing = _existing(out, asked, sources)
+    if existing is not None: return existing
     partial = out.with_name(out.name + '.partial')
-    _claim(partial)
-    try:
+    with _claimed(partial):
         good, bad = _checked(cases, opt, root, partial, workers, skip_bad)
-        n, channels = sum(len(rows) for rows, _ in good.values()), len(cases[next(iter(good))].modalities)
-        arrays = {k: _join(partial, k, list(good), dtype, (n, c, image_size, image_size)) for k, dtype, c in (('images', np.float32, channels), ('masks', np.uint8, 1))}
+        arrays = _join_all(partial, good, image_size)
         _finish(partial, asked, sources, good, bad, arrays)
         if out.exists(): out.rmdir()
         os.replace(partial, out)
-    finally: shutil.rmtree(partial, ignore_errors=True)
     return open_set(out)
 
+# %% ../nbs/02_data.ipynb #a51e1224
+def _join_all(folder, good, size):
+    "Images and masks of the good cases, each as one array; name -> hash."
+    n = sum(len(lines) for lines, _ in good.values())
+    first_record = next(iter(good.values()))[1]
+    channels = len(first_record['modalities'])
+    return dict(images=_join(folder, 'images', list(good), np.float32, (n, channels, size, size)),
+                masks=_join(folder, 'masks', list(good), np.uint8, (n, 1, size, size)))
+
 # %% ../nbs/02_data.ipynb #e5c1dc33
-def _finish(partial, asked, sources, good, bad, arrays):
-    "Split the patients, write table, records and settings; what is left of bad cases goes."
-    table = pd.DataFrame([r for rows, _ in good.values() for r in rows])[COLUMNS]
-    notes = [n for r in good.values() for n in r[1]['notes']]
+def _split_column(table, asked):
+    "The split of each line of the table, and notes on what is odd about it."
+    notes = []
     try: who = split_patients(table, asked['fractions'], asked['seed'])
     except DataError as e:
         who = dict.fromkeys(table.patient, 'train')
         notes.append(f'all slices are in train: {e}')
-    free = sorted(p for p, n in table.groupby('patient').label.sum().items() if n == 0)
+    lesions = table.groupby('patient').label.sum()
+    free = sorted(lesions.index[lesions == 0])
     if free: notes.append(f'{len(free)} patients have no lesion slice: {", ".join(free[:5])}')
-    table['split'] = table.patient.map(who)
+    return table.patient.map(who), notes
+
+# %% ../nbs/02_data.ipynb #d0cc0d4f
+def _finish(partial, asked, sources, good, bad, arrays):
+    "Split the patients, write table, records and settings; what is left of bad cases goes."
+    table = pd.DataFrame([line for lines, _ in good.values() for line in lines])[COLUMNS]
+    records = [record for _, record in good.values()]
+    table['split'], odd = _split_column(table, asked)
     assert_disjoint(*(table[table.split == s] for s in SPLITS))
     write_text(partial/'table.csv', to_csv(table))
-    write_json(partial/'volumes.json', [r[1] for r in good.values()])
+    write_json(partial/'volumes.json', records)
     counts = dict(patients=table.patient.nunique(), volumes=len(good), slices=len(table), lesion=int(table.label.sum()))
-    left_out = {k: sum(r[1]['left_out'][k] for r in good.values()) for k in ('constant', 'tiny lesion', 'little foreground')}
-    write_json(partial/'settings.json', asked | dict(asked=asked, counts=counts, slices_left_out=left_out,
-                                                     cases_left_out=list(bad.values()), notes=notes,
-                                                     sources=sources, arrays=arrays))
-    for p in (partial/'process.json', *partial.glob('*.images'), *partial.glob('*.masks')): p.unlink()
+    reasons = ('constant', 'tiny lesion', 'little foreground')
+    left_out = {k: sum(record['left_out'][k] for record in records) for k in reasons}
+    notes = [n for record in records for n in record['notes']] + odd
+    more = dict(asked=asked, counts=counts, slices_left_out=left_out, cases_left_out=list(bad.values()), notes=notes,
+                sources=sources, arrays=arrays)
+    write_json(partial/'settings.json', asked | more)
+    for p in (*partial.glob('*.images'), *partial.glob('*.masks')): p.unlink()
 
 # %% ../nbs/02_data.ipynb #c5667597
+def _counts(name, # of a split, or 'all'
+            table, # the lines of it
+            area, # pixels of a slice
+           ):
+    "One line of `prevalence`."
+    px = table.lesion_px[table.label == 1]
+    return dict(split=name, patients=table.patient.nunique(), slices=len(table), lesion=int(table.label.sum()),
+                prevalence=table.label.mean() if len(table) else math.nan,
+                median_area=px.median()/area if len(px) else math.nan)
+
+# %% ../nbs/02_data.ipynb #ced32da6
 def prevalence(s, # SliceSet
               ):
-    "Frame with one line a split and one for all: patients, slices, lesion slices, prevalence, median lesion area (share of the slice)."
-    area, out = s.images.shape[-1]*s.images.shape[-2], []
-    for name in [*(x for x in SPLITS if (s.table.split == x).any()), 'all']:
-        t = s.table if name == 'all' else s.table[s.table.split == name]
-        px = t.lesion_px[t.label == 1]
-        out.append(dict(split=name, patients=t.patient.nunique(), slices=len(t), lesion=int(t.label.sum()),
-                        prevalence=t.label.mean() if len(t) else math.nan,
-                        median_area=px.median()/area if len(px) else math.nan))
-    return pd.DataFrame(out).set_index('split')
+    """Frame with one line a split and one for all.
+
+    Columns: patients, slices, lesion slices, prevalence, median lesion area (share of the slice)."""
+    area = s.images.shape[-1]*s.images.shape[-2]
+    splits = [x for x in SPLITS if (s.table.split == x).any()]
+    lines = [_counts(x, s.table[s.table.split == x], area) for x in splits]
+    return pd.DataFrame([*lines, _counts('all', s.table, area)]).set_index('split')
 
 # %% ../nbs/02_data.ipynb #39374076
 def plot_prevalence(s, # SliceSet
@@ -260,6 +316,16 @@ def plot_positions(s, # SliceSet
     return fig
 
 # %% ../nbs/02_data.ipynb #25b3a4dd
+def _spread(table, # of a SliceSet
+            label, # 0 or 1
+            n, # at most so many
+           ):
+    "Numbers of slices with a label, spread evenly over patients and positions."
+    order = table[table.label == label].sort_values(['patient', 'volume', 'slice']).index
+    if not len(order): return []
+    return order[np.linspace(0, len(order) - 1, min(n, len(order))).round().astype(int)]
+
+# %% ../nbs/02_data.ipynb #f7187146
 def show_slices(s, # SliceSet
                 n=8, # of each label
                 channel=0, # which channel
@@ -268,9 +334,8 @@ def show_slices(s, # SliceSet
     import matplotlib.pyplot as plt
     fig, axes = plt.subplots(2, n, figsize=(1.3*n, 2.9), squeeze=False, layout='constrained')
     for ax in axes.flat: ax.axis('off')
-    for row, label in zip(axes, (0, 1)):
-        order = s.table[s.table.label == label].sort_values(['patient', 'volume', 'slice']).index
-        for ax, i in zip(row, order[np.linspace(0, len(order) - 1, min(n, len(order))).round().astype(int)] if len(order) else []):
+    for label, row in enumerate(axes):
+        for ax, i in zip(row, _spread(s.table, label, n)):
             ax.imshow(s.images[i][channel], cmap='gray', vmin=-1, vmax=1)
             if s.masks[i].any(): ax.contour(s.masks[i][0], [.5], colors='r', linewidths=.7)
             ax.set_title(f'{s.table.patient[i][-12:]} {s.table.slice[i]}', fontsize=6)

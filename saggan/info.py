@@ -11,7 +11,7 @@ import contextlib, json, math, os, platform, statistics
 from dataclasses import asdict
 from pathlib import Path
 from .cell import GROUPS, METHODS
-from .core import DataError, SagganError, environment, read_json, read_jsonl, read_yaml
+from .core import DataError, SagganError, environment, is_held, read_json, read_jsonl, read_yaml
 from .settings import PRESETS, TRACKS, check_names, load_settings, study_settings
 
 # %% ../nbs/81d_info.ipynb #a20ae70e
@@ -104,12 +104,7 @@ def gan_info(folder): # gan folder of a cell
 # %% ../nbs/81d_info.ipynb #141d9911
 def is_running(folder): # of a study
     "Is a process in it now?"
-    with contextlib.suppress(ImportError, OSError):
-        import fcntl
-        with open(Path(folder)/'.lock') as f:
-            try: fcntl.flock(f, fcntl.LOCK_SH | fcntl.LOCK_NB)
-            except BlockingIOError: return True
-    return False
+    return is_held(Path(folder)/'.lock')
 
 # %% ../nbs/81d_info.ipynb #58ed95cf
 def cell_state(cell, # folder of a cell

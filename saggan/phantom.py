@@ -122,10 +122,11 @@ def draw_lesion(rng, # NumPy generator
                ):
     "A random lesion as a dict: centre, radii and offset in mm, rotation, grade, push, contrast."
     u = rng.standard_normal(3)
-    side = u/np.linalg.norm(u)*(.2 + .48*rng.uniform()**.5)*np.array([62, 78, 55])
-    side[0] += np.copysign(10, side[0])
+    centre = u/np.linalg.norm(u)*(.2 + .48*rng.uniform()**.5)*np.array([62, 78, 55])
+    centre[0] += np.copysign(10, centre[0])  # off the midline
     size = np.exp(rng.uniform(np.log(9), np.log(26)))
-    return dict(centre=side, radii=size*rng.uniform(.75, 1.3, 3), rotation=np.linalg.qr(rng.standard_normal((3, 3)))[0],
+    return dict(centre=centre, radii=size*rng.uniform(.75, 1.3, 3),
+                rotation=np.linalg.qr(rng.standard_normal((3, 3)))[0],
                 offset=rng.uniform(-.2, .2, 3)*size, high=bool(rng.uniform() < .7), push=rng.uniform(0, .3)*size,
                 contrast=rng.uniform(*contrast))
 
@@ -139,9 +140,11 @@ def lesion_maps(rng, # NumPy generator
     "Fractions of necrosis, rim and oedema in every voxel; they do not overlap."
     _, grey, _, ventricle = tissue
     size, width = np.float32(lesion['radii'].mean()), np.float32(max(.8, .25*FOV[0]/len(axes[0])))
-    p = np.meshgrid(*axes, indexing='ij', sparse=True)
-    p = [sum(np.float32(r)*(x - np.float32(c)) for r, x, c in zip(row, p, lesion['centre'])) for row in lesion['rotation']]
-    outer, inner = (1 - blob(p, c, lesion['radii'])/np.float32(min(lesion['radii'])) for c in ((0, 0, 0), lesion['offset']))
+    away = [x - np.float32(c) for x, c in zip(np.meshgrid(*axes, indexing='ij', sparse=True), lesion['centre'])]
+    p = [sum(np.float32(r)*x for r, x in zip(row, away)) for row in lesion['rotation']]
+    shortest = np.float32(min(lesion['radii']))
+    outer = 1 - blob(p, (0, 0, 0), lesion['radii'])/shortest
+    inner = 1 - blob(p, lesion['offset'], lesion['radii'])/shortest
     wild = smooth_field(rng, axes, 13.)
     whole = 1 - outer - np.float32(.3)*wild - np.float32(.18)*grey - np.float32(.9)*ventricle
     core = np.float32(.62) - inner - np.float32(.2)*smooth_field(rng, axes, 9.)
@@ -163,7 +166,9 @@ def confounders(rng, # NumPy generator
     for i in range(rng.poisson(26)):
         thin = i % 2 == 0
         centre = rng.uniform(-1, 1, 3)*np.array([58, 74, 55])
-        radii = rng.uniform(1.2, 2.6, 3)*np.where(np.arange(3) == rng.integers(3), rng.uniform(2, 7), 1) if thin else rng.uniform(2, 7, 3)
+        if thin: # longer along one axis
+            radii = rng.uniform(1.2, 2.6, 3)*np.where(np.arange(3) == rng.integers(3), rng.uniform(2, 7), 1)
+        else: radii = rng.uniform(2, 7, 3)
         gain = np.float32(rng.uniform(.15, .6) if thin else rng.uniform(.1, .45))
         box = tuple(slice(*np.searchsorted(x, (c - r - 3, c + r + 3))) for x, c, r in zip(axes, centre, radii))
         p = np.meshgrid(*(x[b] for x, b in zip(axes, box)), indexing='ij', sparse=True)
@@ -190,10 +195,11 @@ def acquire(rng, # NumPy generator
     signal = signal*np.exp(np.float32(rng.uniform(.05, .16))*smooth_field(rng, axes, 75.))
     where = np.nonzero(inside)
     s = np.maximum(signal[where], 0)
-    s = np.hypot(s + np.float32(noise)*rng.standard_normal(s.size, dtype='f4'), np.float32(noise)*rng.standard_normal(s.size, dtype='f4'))
-    out = np.zeros(inside.shape, np.int16)
-    out[where] = np.clip(s*np.float32(rng.uniform(350, 900)), 1, 32000)
-    return out
+    real, imaginary = (np.float32(noise)*rng.standard_normal(s.size, dtype='f4') for _ in range(2))
+    magnitude = np.hypot(s + real, imaginary)
+    scan = np.zeros(inside.shape, np.int16)
+    scan[where] = np.clip(magnitude*np.float32(rng.uniform(350, 900)), 1, 32000)
+    return scan
 
 # %% ../nbs/05_phantom.ipynb #ccbea053
 def make_case(index, # number of the patient
@@ -222,7 +228,8 @@ def make_case(index, # number of the patient
         signal += sum(np.float32(v)*t for v, t in zip(LESION[m], maps))
         signal += vessel if m == 't1ce' else np.float32(dict(t1=-.3, t2=.8, flair=1)[m])*spot
         images[m] = acquire(rng, axes, signal, inside, noise)
-    return images, seg*inside, dict(lesions=len(lesions), contrast=[round(les['contrast'], 3) for les in lesions], noise=round(noise, 4))
+    contrasts = [round(les['contrast'], 3) for les in lesions]
+    return images, seg*inside, dict(lesions=len(lesions), contrast=contrasts, noise=round(noise, 4))
 
 # %% ../nbs/05_phantom.ipynb #77cbbce4
 def nifti_bytes(volume, # int16 volume
@@ -238,13 +245,19 @@ def nifti_bytes(volume, # int16 volume
     return gzip.compress(image.to_bytes(), 4, mtime=0)
 
 # %% ../nbs/05_phantom.ipynb #c6d2d4ba
+def _is_whole(value, least):
+    "Is it a whole number, at least that?"
+    return isinstance(value, (int, np.integer)) and not isinstance(value, bool) and value >= least
+
+# %% ../nbs/05_phantom.ipynb #7922ca46
 def check_options(n_patients, shape, contrast, lesion_free, sites):
     "SettingsError when `write_phantom` cannot make what is asked."
-    ok = lambda v, lo: isinstance(v, (int, np.integer)) and not isinstance(v, bool) and v >= lo
-    if not ok(n_patients, 1): raise SettingsError(f'n_patients is {n_patients!r}: it must be a whole number from 1.')
-    if not ok(sites, 1): raise SettingsError(f'sites is {sites!r}: it must be a whole number from 1.')
-    if len(shape) != 3 or not all(ok(n, 16) and n <= 512 for n in shape):
-        raise SettingsError(f'shape is {tuple(shape)}: three whole numbers from 16 to 512 are needed, such as (64, 64, 48).')
+    if not _is_whole(n_patients, 1):
+        raise SettingsError(f'n_patients is {n_patients!r}: it must be a whole number from 1.')
+    if not _is_whole(sites, 1): raise SettingsError(f'sites is {sites!r}: it must be a whole number from 1.')
+    if len(shape) != 3 or not all(_is_whole(n, 16) and n <= 512 for n in shape):
+        raise SettingsError(f'shape is {tuple(shape)}: three whole numbers from 16 to 512 are needed, '
+                            'such as (64, 64, 48).')
     if len(contrast) != 2 or not 0 <= contrast[0] <= contrast[1] <= 3:
         raise SettingsError(f'contrast is {tuple(contrast)}: give the lowest and the highest, between 0 and 3.')
     if not 0 <= lesion_free <= 1: raise SettingsError(f'lesion_free is {lesion_free}: it is a share, between 0 and 1.')
@@ -315,14 +328,17 @@ def phantom_shape(image_size, # side of the slices that will be prepared, pixels
 
 # %% ../nbs/05_phantom.ipynb #7eed5116
 def phantom_cases(source=None, # folder of cases; or how many patients to make (None: 12)
-                  **options, # `cache` (folder for new cases), image_size (gives the shape; 96), options of `write_phantom`, and of the BraTS finder
+                  cache=None, # folder for new cases
+                  image_size=96, # gives the shape, where that is not given
+                  **options, # of `write_phantom`, and of the BraTS finder
                  ):
-    "The cases of a phantom as `saggan.readers` lists them, written first when `source` is a number or None."
-    cache = options.pop('cache', None)
-    made = dict(shape=phantom_shape(options.pop('image_size', 96))) | {k: options.pop(k) for k in ('shape', 'seed', 'lesion_free', 'sites', 'contrast') if k in options}
+    "The cases of a phantom as `saggan.layouts` lists them, written first when `source` is a number or None."
+    how = dict(shape=phantom_shape(image_size))
+    how |= {k: options.pop(k) for k in ('shape', 'seed', 'lesion_free', 'sites', 'contrast') if k in options}
     if source is None or isinstance(source, int) or str(source).isdigit():
         if cache is None: raise SettingsError('a phantom needs a folder to be written to: give cache=FOLDER.')
-        source = write_phantom(cache, 12 if source is None else int(source), **made)
-    if not Path(source).is_dir(): raise DataError(f'{source}: no such folder. Give a folder of cases, or how many patients to make.')
+        source = write_phantom(cache, 12 if source is None else int(source), **how)
+    if not Path(source).is_dir():
+        raise DataError(f'{source}: no such folder. Give a folder of cases, or how many patients to make.')
     from saggan.layouts import find_brats
     return find_brats(source, **options)

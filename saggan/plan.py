@@ -120,7 +120,7 @@ def agreed_settings(out, # folder of a study, new or begun
     path = Path(out)/'config.yaml'
     if path.exists(): settings = merged_settings(old := load_settings(path), settings or old, out)
     elif settings is None: raise SettingsError(f'{out}: no config.yaml, so there is no study here. Start one with saggan study --out {out}')
-    elif Path(out).exists() and any(p.name != '.lock' for p in Path(out).iterdir()):
+    elif Path(out).exists() and any(not p.name.startswith('.lock') for p in Path(out).iterdir()):
         raise SettingsError(f'{out}: this folder holds other things and no config.yaml. Give another --out.')
     for there in (settings.source, settings.data):
         if there and not there.isdigit() and not Path(there).exists(): raise SettingsError(f'{there}: there is no such folder.')

@@ -11,10 +11,12 @@ import numpy as np
 import pytest
 from PIL import Image
 
+from saggan.cases import from_stack, load_case
 from saggan.core import DataError, SettingsError, sha256
 from saggan.data import SPLITS, SliceSet, assert_disjoint, export_nifti, prepare, restore, restore_mask
-from saggan.layouts import find_brats, find_image_mask, from_stack, load_case
-from saggan.readers import read_labels, read_mask, read_nifti, read_picture, write_nifti
+from saggan.layouts import find_brats, find_image_mask
+from saggan.pictures import read_mask, read_picture
+from saggan.readers import read_labels, read_nifti, write_nifti
 
 SHAPE = (20, 16, 8)
 LPS = np.diag([-1., -1, 2, 1])
