@@ -15,6 +15,7 @@ from pathlib import Path
 import numpy as np, pandas as pd
 from .cases import export_nifti, normalise, prepare_case, restore, restore_mask, undo
 from .core import DataError, SettingsError, progress, read_json, sha256, write_json, write_text
+from .hardware import processors
 from .layouts import find_brats, find_image_mask
 from .readers import nearest
 from .slices import COLUMNS, SPLITS, Rows, SliceSet, assert_disjoint, concat, open_set, split_patients, to_csv, write_rows
@@ -167,7 +168,7 @@ def prepare(source, # folder of the data set; for the phantom also a number of p
            ):
     "Files on disk -> SliceSet, the same bytes each time. DataError lists all bad cases, OSError says that the disk is full; nothing is left behind then."
     if image_size < 8 or image_size % 4: raise SettingsError(f'image_size={image_size}: need a multiple of 4, at least 8.')
-    out, workers = Path(out), workers or os.cpu_count() or 1
+    out, workers = Path(out), workers or processors()
     if layout == 'phantom': options = dict(cache=out.with_name(out.name + '.phantom'), seed=seed, image_size=image_size) | options
     cases = list_cases(source, layout, modalities, patient, limit, **options)
     root = Path(source) if Path(str(source)).is_dir() else options.get('cache', '')
