@@ -1,6 +1,7 @@
-"""Everything that must hold, in one go: `python tools/check.py`, or some parts of it: `python tools/check.py style notebooks`.
+"""Everything that must hold, in one go: `python tools/check.py`; some parts only: `python tools/check.py style sync`.
 
-Nothing in the checkout is changed: export and clean run on a copy. Prints the seconds of each part; the last line counts."""
+Nothing in the checkout is changed: export and clean run on a copy. Prints the seconds of each part; the last line
+counts."""
 import filecmp
 import json
 import os
@@ -57,6 +58,9 @@ def copy_checkout(target):
     shutil.copytree(ROOT, target, ignore=ignored)
 
 
+def remedy(changed): return '\n'.join(['differ:', *changed, 'run make prepare'])
+
+
 def sync():
     "Export and clean a copy: neither may change anything, so saggan/ is what the notebooks say, whatever git thinks."
     with tempfile.TemporaryDirectory() as tmp:
@@ -64,10 +68,10 @@ def sync():
         copy_checkout(copy)
         ok, text = sh(BIN/'nbdev_export', cwd=copy)
         changed = differences(ROOT, copy, 'saggan', '*.py')
-        yield 'saggan/ is what the notebooks export', ok and not changed, text + '\n'.join(['differ:', *changed, 'run make prepare'])
+        yield 'saggan/ is what the notebooks export', ok and not changed, text + remedy(changed)
         ok, text = sh(BIN/'nbdev_clean', cwd=copy)
         changed = differences(ROOT, copy, 'nbs', '*.ipynb')
-        yield 'notebooks are clean', ok and not changed, text + '\n'.join(['differ:', *changed, 'run make prepare'])
+        yield 'notebooks are clean', ok and not changed, text + remedy(changed)
 
 
 def notebooks():
