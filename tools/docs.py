@@ -152,9 +152,19 @@ def of_method(name, method, node, said):
     return '\n\n'.join(filter(None, [f'### {name}.{method}', signature(method, rows), linked(about), table(rows)]))
 
 
-def of_class(name, node, said, anchor):
-    "A class with its fields or the parameters of its `__init__`, then its public methods."
-    methods = {b.name: b for b in node.body if isinstance(b, ast.FunctionDef)}
+def patched(tree):
+    "Class -> its methods that stand in cells of their own: functions under `@patch`, whose `self` names the class."
+    found = {}
+    for b in tree.body:
+        if not isinstance(b, ast.FunctionDef): continue
+        if 'patch' not in [unparsed(d).partition('(')[0] for d in b.decorator_list]: continue
+        found.setdefault(unparsed(b.args.args[0].annotation), []).append(b)
+    return found
+
+
+def of_class(name, node, said, anchor, more=()):
+    "A class with its fields or the parameters of its `__init__`, then its public methods; `more` are patched in."
+    methods = {b.name: b for b in [*node.body, *more] if isinstance(b, ast.FunctionDef)}
     is_data, rows, call = any('dataclass' in ast.unparse(d) for d in node.decorator_list), [], ''
     if is_data: rows = field_rows(node.body, said)
     elif '__init__' in methods: rows = parameters(methods['__init__'], said)
@@ -185,7 +195,7 @@ def api_page(path, notebook):
     "The reference of one module in markdown, and its subtitle; constants as they stand in the source."
     source, module = path.read_text(encoding='utf-8'), dotted(path)
     tree, said = ast.parse(source), comments(source)
-    values, elsewhere = assigned(tree), homes(tree, module)
+    values, elsewhere, more = assigned(tree), homes(tree, module), patched(tree)
     defined = {b.name: b for b in tree.body if isinstance(b, (ast.FunctionDef, ast.ClassDef))}
     about = (ast.get_docstring(tree) or '').strip()
     parts = [f'# {module}']
@@ -195,7 +205,7 @@ def api_page(path, notebook):
     for n in dict.fromkeys(ast.literal_eval(values['__all__'].value)):
         anchor, node = target(f'{module}.{n}'), defined.get(n)
         head = f'({anchor})=\n## {n}\n\n'
-        if isinstance(node, ast.ClassDef): parts.append(of_class(n, node, said, anchor))
+        if isinstance(node, ast.ClassDef): parts.append(of_class(n, node, said, anchor, more.get(n, ())))
         elif node: parts.append(of_function(n, node, said, anchor))
         elif n in values:
             text = ast.get_source_segment(source, values[n])
