@@ -11,18 +11,22 @@ here = Path(__file__).resolve().parent
 cp = ConfigParser(delimiters=['='])
 assert cp.read(here/'settings.ini', encoding='utf-8'), 'settings.ini is missing: is it listed in MANIFEST.in?'
 cfg = cp['DEFAULT']
-statuses = ['1 - Planning', '2 - Pre-Alpha', '3 - Alpha', '4 - Beta', '5 - Production/Stable', '6 - Mature', '7 - Inactive']
+statuses = ['1 - Planning', '2 - Pre-Alpha', '3 - Alpha', '4 - Beta', '5 - Production/Stable', '6 - Mature',
+            '7 - Inactive']
 extras = {k.removesuffix('_requirements'): shlex.split(v) for k, v in cfg.items() if k.endswith('_requirements')}
 
 
 class BuildWithNotebooks(build_py):
-    "The numbered notebooks are the experiment: a wheel carries them as saggan/notebooks; a checkout reads nbs/ itself."
+    "The notebooks are the experiment: a wheel carries them as saggan/notebooks; a checkout reads nbs/ itself."
     def run(self):
         super().run()
         if getattr(self, 'editable_mode', False): return
-        folder = Path(self.build_lib)/cfg['lib_path']/'notebooks'
-        folder.mkdir(parents=True, exist_ok=True)
-        for notebook in sorted((here/cfg['nbs_path']).glob('[0-9]*.ipynb')): shutil.copy(notebook, folder)
+        source, target = here/cfg['nbs_path'], Path(self.build_lib)/cfg['lib_path']/'notebooks'
+        for notebook in sorted(source.rglob('*.ipynb')):
+            if notebook.name == 'index.ipynb' or '.ipynb_checkpoints' in notebook.parts: continue
+            copy = target/notebook.relative_to(source)
+            copy.parent.mkdir(parents=True, exist_ok=True)
+            shutil.copy(notebook, copy)
 
 
 setup(

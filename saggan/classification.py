@@ -4,37 +4,45 @@
 
 # %% auto #0
 __all__ = ['CLASSIFIERS', 'PRESETS', 'build_classifier', 'ClassifierSettings', 'classifier_settings', 'batch_indices', 'Pool',
-           'Classifier', 'memory_format', 'predict', 'fingerprint', 'Fit', 'train_step', 'check_arms', 'fit_classifier',
-           'cell_sets', 'classify_cell', 'sensitivity', 'specificity', 'choose_threshold', 'metrics',
-           'read_predictions', 'write_predictions', 'plot_predictions']
+           'Classifier', 'memory_format', 'logits_of', 'predict', 'fingerprint', 'Fit', 'train_step', 'check_arms',
+           'fit_classifier', 'cell_sets', 'best_record', 'classify_cell', 'sensitivity', 'specificity',
+           'choose_threshold', 'metrics', 'read_predictions', 'write_predictions', 'plot_predictions']
 
 # %% ../nbs/50_classification.ipynb #a9ff63e3
 import difflib, json, math, time
 from dataclasses import asdict, dataclass, fields
 from pathlib import Path
-import numpy as np, pandas as pd, torch, torch.nn.functional as F
+import numpy as np
+import pandas as pd
+import torch
+from fastcore.basics import patch
 from torch import nn
+from torch.nn import functional as F
 from .cell import cell_options, cell_splits
 from .core import DataError, SagganError, SettingsError, atomic, progress, sha256, write_json, write_text
-from .scores import choose_threshold, metrics, plot_predictions, read_predictions, sensitivity, specificity, write_predictions
+from .hardware import find_hardware
+from .scores import choose_threshold, metrics, plot_predictions
+from .scores import read_predictions, sensitivity, specificity, write_predictions
 from .slices import SliceSet, assert_disjoint
-from .training import find_hardware
 
 # %% ../nbs/50_classification.ipynb #4f00c9e6
-_all_ = ['sensitivity', 'specificity', 'choose_threshold', 'metrics', 'read_predictions', 'write_predictions', 'plot_predictions']
+_all_ = ['sensitivity', 'specificity', 'choose_threshold', 'metrics',
+         'read_predictions', 'write_predictions', 'plot_predictions']
 
 # %% ../nbs/50_classification.ipynb #3d1c0c7e
 CLASSIFIERS = ('resnet18', 'densenet121', 'vgg11_bn')
 
 # %% ../nbs/50_classification.ipynb #e70671bb
-def build_classifier(name, # one of CLASSIFIERS
-                     channels=1, # of a slice
-                    ):
-    "An untrained network, (B, channels, H, W) -> (B, 1) logits."
+def build_classifier(
+    name,        # one of CLASSIFIERS
+    channels=1,  # of a slice
+):
+    "An untrained network, slices (B, channels, H, W) to logits (B, 1). Raises SettingsError for an unknown name."
     from torchvision import models
     if name not in CLASSIFIERS:
         near = difflib.get_close_matches(str(name), CLASSIFIERS, 1, .3)
-        raise SettingsError(f'unknown classifier {name!r}: choose {", ".join(CLASSIFIERS)}.' + (f' Did you mean {near[0]!r}?' if near else ''))
+        hint = f' Did you mean {near[0]!r}?' if near else ''
+        raise SettingsError(f'unknown classifier {name!r}: choose {", ".join(CLASSIFIERS)}.{hint}')
     net = getattr(models, name)(weights=None, num_classes=1)
     path, old = next((p, m) for p, m in net.named_modules() if isinstance(m, nn.Conv2d))
     new = nn.Conv2d(channels, old.out_channels, old.kernel_size, old.stride, old.padding, bias=old.bias is not None)
@@ -71,7 +79,9 @@ class ClassifierSettings:
         if self.device not in ('auto', 'cpu', 'cuda'): raise SettingsError(f"device is {self.device!r}: choose 'auto', 'cpu' or 'cuda'.")
 
 # %% ../nbs/50_classification.ipynb #ac1e2a69
-PRESETS = dict(smoke=dict(steps=10, batch_size=8, evaluate_every=5), quickstart=dict(steps=120, batch_size=16, evaluate_every=30), paper=dict(epochs=50))
+PRESETS = dict(smoke=dict(steps=10, batch_size=8, evaluate_every=5),
+               quickstart=dict(steps=120, batch_size=16, evaluate_every=30),
+               paper=dict(epochs=50))
 
 # %% ../nbs/50_classification.ipynb #91532556
 def classifier_settings(name='resnet18', # one of CLASSIFIERS
@@ -87,22 +97,25 @@ def classifier_settings(name='resnet18', # one of CLASSIFIERS
     return ClassifierSettings(**PRESETS.get(preset, {}) | options | dict(name=name))
 
 # %% ../nbs/50_classification.ipynb #2af9b754
-def batch_indices(step, # 0, 1, ...
-                  n, # slices in the pool
-                  batch_size, # slices a step
-                  seed=0, # of the shuffles
-                 ):
-    "Indices of the slices of one step: a function of its arguments alone."
+def batch_indices(
+    step,        # 0, 1, ...
+    n,           # slices in the pool
+    batch_size,  # slices a step
+    seed=0,      # of the shuffles
+):
+    "Indices (batch_size,) of the slices of one step: a function of its arguments alone."
     at = np.arange(step*batch_size, (step + 1)*batch_size)
-    rounds = {r: np.random.default_rng([seed, int(r)]).permutation(n) for r in np.unique(at//n)}
-    return np.array([rounds[r][i] for r, i in zip(at//n, at % n)])
+    shuffles = {k: np.random.default_rng([seed, int(k)]).permutation(n) for k in np.unique(at//n)}
+    return np.array([shuffles[k][i] for k, i in zip(at//n, at % n)])
 
 # %% ../nbs/50_classification.ipynb #88e98d14
 class Pool:
-    "Several sets as one: `pool[indices]` gives images (B, C, H, W) and labels (B,) as tensors, `pool.read(indices)` in memory that the next `read` uses again."
-    def __init__(self, *sets): # SliceSets of one slice size
-        if len({tuple(s.images.shape[1:]) for s in sets}) > 1:
-            raise DataError(f'sets with slices of different sizes cannot be mixed: {[tuple(s.images.shape[1:]) for s in sets]}.')
+    """Several SliceSets as one: `pool[indices]` gives images (B, C, H, W) and labels (B,) as tensors.
+
+    Raises DataError for sets of different slice sizes."""
+    def __init__(self, *sets):
+        sizes = [tuple(s.images.shape[1:]) for s in sets]
+        if len(set(sizes)) > 1: raise DataError(f'sets with slices of different sizes cannot be mixed: {sizes}.')
         self.sets, self.ends = sets, np.cumsum([len(s) for s in sets])
         self.labels = np.concatenate([s.table.label.to_numpy() for s in sets]).astype('f4')
         self.memory = self.empty(0)
@@ -111,27 +124,36 @@ class Pool:
 
     def __getitem__(self, indices): return self.fill(self.empty(len(indices)), indices)
 
-    def empty(self, n): return np.empty((n, *self.sets[0].images.shape[1:]), 'f4')
+    def empty(self, n):
+        "Memory for n slices."
+        return np.empty((n, *self.sets[0].images.shape[1:]), 'f4')
 
-    def read(self, indices): # of a batch; the system takes several times as long to find memory for it as the slices take to be copied
-        if len(self.memory) < len(indices): self.memory = self.empty(len(indices))
-        return self.fill(self.memory[:len(indices)], indices)
-
-    def fill(self, images, indices): # array (B, C, H, W), written over; of the slices
+    def fill(self, images, indices):
+        "Write slices over an array (B, C, H, W); it and their labels as tensors."
         indices = np.asarray(indices)
         which = np.searchsorted(self.ends, indices, side='right')
-        for k, (w, i) in enumerate(zip(which, indices)): images[k] = self.sets[w].images[i - (self.ends[w] - len(self.sets[w]))]
+        for k, (w, i) in enumerate(zip(which, indices)):
+            begin = self.ends[w] - len(self.sets[w])
+            images[k] = self.sets[w].images[i - begin]
         return torch.from_numpy(images), torch.from_numpy(self.labels[indices])
+
+# %% ../nbs/50_classification.ipynb #7e0509cd
+@patch
+def read(self: Pool, indices):
+    "As `pool[indices]`, in memory that the next `read` uses again."
+    if len(self.memory) < len(indices): self.memory = self.empty(len(indices))
+    return self.fill(self.memory[:len(indices)], indices)
 
 # %% ../nbs/50_classification.ipynb #d10d5e8b
 class Classifier:
     "A trained network and what it was trained with."
-    def __init__(self,
-                 net, # from `build_classifier`
-                 settings, # ClassifierSettings
-                 channels=1, # of a slice
-                 history=(), # records of the fit
-                ):
+    def __init__(
+        self,
+        net,         # from `build_classifier`
+        settings,    # ClassifierSettings
+        channels=1,  # of a slice
+        history=(),  # records of the fit
+    ):
         self.net, self.settings, self.channels, self.history = net, settings, channels, list(history)
 
     def scores(self, sliceset): # any SliceSet
@@ -140,8 +162,8 @@ class Classifier:
 
     def frame(self, sliceset): # any SliceSet
         "The lines of predictions.csv for a set, but for the split."
-        t = sliceset.table
-        return pd.DataFrame({c: t[c].to_numpy() for c in ('patient', 'slice', 'position', 'label')} | dict(score=self.scores(sliceset)))
+        columns = {c: sliceset.table[c].to_numpy() for c in ('patient', 'slice', 'position', 'label')}
+        return pd.DataFrame(columns | dict(score=self.scores(sliceset)))
 
     def save(self, path): # a .safetensors file
         "Write the weights, with settings and channels in the header."
@@ -164,95 +186,140 @@ class Classifier:
         return cls(net, settings, channels)
 
 # %% ../nbs/50_classification.ipynb #9ff23b3c
-def memory_format(x, # a batch (B, C, H, W)
-                 ):
+def memory_format(x):  # a batch (B, C, H, W)
     "The memory format in which a batch is computed fastest."
-    return torch.channels_last if x.device.type == 'cuda' or x.shape[-2]*x.shape[-1] >= 128**2 else torch.contiguous_format
+    h, w = x.shape[-2:]
+    return torch.channels_last if x.device.type == 'cuda' or h*w >= 128**2 else torch.contiguous_format
+
+def logits_of(net, x):  # a network; slices (B, C, H, W) on its device
+    "Logits (B,), float32."
+    return net(x.contiguous(memory_format=memory_format(x)))[:, 0].float()
 
 # %% ../nbs/50_classification.ipynb #880fa181
-def predict(net, # a network
-            hardware, # from `find_hardware`
-            pool, # Pool of slices
-            batch_size=128, # slices at a time
-           ):
+def predict(
+    net,             # a network
+    hardware,        # from `find_hardware`
+    pool,            # Pool of slices
+    batch_size=128,  # slices at a time
+):
     "Probabilities of a lesion, float32 (N,); the network is in evaluation mode meanwhile."
-    was, out = net.training, []
+    was_training, scores = net.training, []
     net.to(hardware.device).eval()
     with torch.inference_mode(), hardware.autocast():
         for i in range(0, len(pool), batch_size):
-            x = pool.read(range(i, min(i + batch_size, len(pool))))[0].to(hardware.device)
-            out.append(net(x.contiguous(memory_format=memory_format(x)))[:, 0].float().sigmoid().cpu())
-    net.train(was)
-    return torch.cat(out).numpy()
+            images, _ = pool.read(range(i, min(i + batch_size, len(pool))))
+            scores.append(logits_of(net, images.to(hardware.device)).sigmoid().cpu())
+    net.train(was_training)
+    return torch.cat(scores).numpy()
 
 # %% ../nbs/50_classification.ipynb #53f87a61
-def fingerprint(sets, # all sets that a fit sees
-                settings, # ClassifierSettings
-                extra='', # anything else that changes the result
-               ):
+def fingerprint(
+    sets,      # all SliceSets that a fit sees
+    settings,  # ClassifierSettings
+    extra='',  # anything else that changes the result
+):
     "A short text that differs when settings or slices do."
-    parts = [pd.util.hash_pandas_object(s.table[['patient', 'slice', 'label', 'sha256']], index=False).to_numpy().tobytes() for s in sets]
-    asked = {k: v for k, v in asdict(settings).items() if k != 'device'}
-    return sha256(b'|'.join([json.dumps(asked).encode(), str(extra).encode(), *parts]))
+    options = {k: v for k, v in asdict(settings).items() if k != 'device'}
+    parts = [json.dumps(options).encode(), str(extra).encode()]
+    for s in sets:
+        rows = s.table[['patient', 'slice', 'label', 'sha256']]
+        parts.append(pd.util.hash_pandas_object(rows, index=False).to_numpy().tobytes())
+    return sha256(b'|'.join(parts))
 
 # %% ../nbs/50_classification.ipynb #854bf5fc
 class Fit:
-    "State of a running fit: network, optimizer, best weights, history; `save` and `load` keep it in a file."
-    def __init__(self, settings, channels, hardware, print_of, layout=torch.contiguous_format): # ClassifierSettings, of a slice, from `find_hardware`, from `fingerprint`, of the weights
+    "State of a running fit: network, optimizer, best weights, history."
+    def __init__(
+        self,
+        settings,                        # ClassifierSettings
+        channels,                        # of a slice
+        hardware,                        # from `find_hardware`
+        mark,                            # from `fingerprint`
+        layout=torch.contiguous_format,  # of the weights
+    ):
         torch.manual_seed(settings.seed)
-        net = build_classifier(settings.name, channels).to(hardware.device, memory_format=layout)
-        self.optimizer = torch.optim.Adam(net.parameters(), settings.lr, weight_decay=settings.weight_decay, fused=True)
-        self.norms = [m for m in net.modules() if isinstance(m, nn.BatchNorm2d)]
-        self.net, self.print_of, self.step, self.history, self.best = net, print_of, 0, [], None
+        self.net = build_classifier(settings.name, channels).to(hardware.device, memory_format=layout)
+        adam = dict(lr=settings.lr, weight_decay=settings.weight_decay, fused=True)
+        self.optimizer = torch.optim.Adam(self.net.parameters(), **adam)
+        self.norms = [m for m in self.net.modules() if isinstance(m, nn.BatchNorm2d)]
+        self.mark, self.step, self.history, self.best = mark, 0, [], None
 
-    def evaluate(self, hardware, pool, train_loss):
-        "Judge on validation, remember the best weights, append to the history."
-        from sklearn.metrics import roc_auc_score
-        p = torch.from_numpy(predict(self.net, hardware, pool))
-        loss = F.binary_cross_entropy(p.double().clamp(1e-7, 1 - 1e-7), torch.from_numpy(pool.labels).double()).item()
-        auc = float(roc_auc_score(pool.labels, p.numpy())) if np.isfinite(p.numpy()).all() else math.nan
-        if not (math.isfinite(train_loss) and math.isfinite(auc)):
-            raise SagganError(f"the classifier's loss is not a number after step {self.step}: lower lr, or set precision to '32-true'.")
-        if self.best is None or (auc, -loss) > (self.best['auc'], -self.best['loss']):
-            self.best = dict(auc=auc, loss=loss, step=self.step, state={k: v.detach().cpu().clone() for k, v in self.net.state_dict().items()})
-        self.history.append(dict(step=self.step, lr=self.optimizer.param_groups[0]['lr'], train_loss=train_loss, val_loss=loss, val_auc=auc))
+# %% ../nbs/50_classification.ipynb #6f1ddde0
+@patch
+def evaluate(
+    self: Fit,
+    hardware,    # from `find_hardware`
+    pool,        # Pool of validation slices
+    train_loss,  # since the last validation
+):
+    "Score the validation slices, remember the best weights, append to the history. SagganError for a loss that is NaN."
+    from sklearn.metrics import roc_auc_score
+    scores = torch.from_numpy(predict(self.net, hardware, pool))
+    labels = torch.from_numpy(pool.labels).double()
+    loss = F.binary_cross_entropy(scores.double().clamp(1e-7, 1 - 1e-7), labels).item()
+    auc = float(roc_auc_score(pool.labels, scores.numpy())) if scores.isfinite().all() else math.nan
+    if not (math.isfinite(train_loss) and math.isfinite(auc)):
+        raise SagganError(f"the classifier's loss is not a number after step {self.step}: "
+                          "lower lr, or set precision to '32-true'.")
+    if self.best is None or (auc, -loss) > (self.best['auc'], -self.best['loss']):
+        weights = {k: v.detach().cpu().clone() for k, v in self.net.state_dict().items()}
+        self.best = dict(auc=auc, loss=loss, step=self.step, state=weights)
+    lr = self.optimizer.param_groups[0]['lr']
+    self.history.append(dict(step=self.step, lr=lr, train_loss=train_loss, val_loss=loss, val_auc=auc))
 
-    def save(self, folder, done=False): # done: nothing is left to do, so only the best weights are kept
-        "Write latest.pt and log.jsonl."
-        running = dict(net=None, optimizer=None) if done else dict(net=self.net.state_dict(), optimizer=self.optimizer.state_dict())
-        with atomic(Path(folder)/'latest.pt') as f:
-            torch.save(dict(version=1, print_of=self.print_of, step=self.step, best=self.best, history=self.history, **running), f)
-        write_text(Path(folder)/'log.jsonl', ''.join(json.dumps(r) + '\n' for r in self.history))
+# %% ../nbs/50_classification.ipynb #49bc2be2
+@patch
+def save(
+    self: Fit,
+    folder,      # for latest.pt and log.jsonl
+    done=False,  # nothing is left to do, so only the best weights are kept
+):
+    "Write latest.pt and log.jsonl."
+    net, optimizer = (None, None) if done else (self.net.state_dict(), self.optimizer.state_dict())
+    state = dict(version=1, print_of=self.mark, step=self.step, best=self.best, history=self.history,
+                 net=net, optimizer=optimizer)
+    with atomic(Path(folder)/'latest.pt') as f: torch.save(state, f)
+    write_text(Path(folder)/'log.jsonl', ''.join(json.dumps(r) + '\n' for r in self.history))
 
-    def load(self, folder):
-        "Go on from latest.pt where there is one; SettingsError when it belongs to another fit, DataError when it is broken."
-        path = Path(folder)/'latest.pt'
-        if not path.exists(): return
-        try: state = torch.load(path, map_location='cpu', weights_only=True)
-        except Exception as e: raise DataError(f'{path}: cannot be read ({str(e)[:120]}). Delete it to begin again.') from e
-        if state['print_of'] != self.print_of: raise SettingsError(f'{path} belongs to a fit with other settings or data. Choose another folder, or delete it.')
-        if state['net'] is not None:
-            self.net.load_state_dict(state['net'])
-            self.optimizer.load_state_dict(state['optimizer'])
-        self.step, self.best, self.history = state['step'], state['best'], state['history']
+# %% ../nbs/50_classification.ipynb #a4a7a2db
+@patch
+def load(self: Fit, folder):  # with latest.pt
+    """Go on from latest.pt where there is one.
+
+    SettingsError when it belongs to another fit, DataError when it is broken."""
+    path = Path(folder)/'latest.pt'
+    if not path.exists(): return
+    try: state = torch.load(path, map_location='cpu', weights_only=True)
+    except Exception as e:
+        raise DataError(f'{path}: cannot be read ({str(e)[:120]}). Delete it to begin again.') from e
+    if state['print_of'] != self.mark:
+        raise SettingsError(f'{path} belongs to a fit with other settings or data. '
+                            'Choose another folder, or delete it.')
+    if state['net'] is not None:
+        self.net.load_state_dict(state['net'])
+        self.optimizer.load_state_dict(state['optimizer'])
+    self.step, self.best, self.history = state['step'], state['best'], state['history']
 
 # %% ../nbs/50_classification.ipynb #f7652275
-def train_step(fit, # Fit
-               hardware, # from `find_hardware`
-               pool, # Pool of training slices
-               settings, # ClassifierSettings
-               augment, # callable on a batch of images, or None
-               epoch_steps, # steps of an epoch
-               mix=None, # callable on images and labels (B,), which may become fractions, or None
-              ):
+def train_step(
+    fit,          # Fit
+    hardware,     # from `find_hardware`
+    pool,         # Pool of training slices
+    settings,     # ClassifierSettings
+    augment,      # callable on a batch of images, or None
+    epoch_steps,  # steps of an epoch
+    mix=None,     # callable on images and labels (B,), which may become fractions, or None
+):
     "One optimisation step; returns the loss as a tensor, which is not waited for."
     torch.manual_seed(settings.seed*1_000_003 + fit.step)
-    images, labels = (t.to(hardware.device) for t in pool.read(batch_indices(fit.step, len(pool), settings.batch_size, settings.seed)))
+    indices = batch_indices(fit.step, len(pool), settings.batch_size, settings.seed)
+    images, labels = (t.to(hardware.device) for t in pool.read(indices))
     if augment is not None: images = augment(images)
     if mix is not None: images, labels = mix(images, labels)
     for m in fit.norms: m.momentum = max(.1, 1/(fit.step + 1))
-    for group in fit.optimizer.param_groups: group['lr'] = settings.lr*.5**(fit.step//epoch_steps//settings.halve_every)
-    with hardware.autocast(): logits = fit.net(images.contiguous(memory_format=memory_format(images)))[:, 0].float()
+    halvings = fit.step//epoch_steps//settings.halve_every
+    for group in fit.optimizer.param_groups: group['lr'] = settings.lr*.5**halvings
+    with hardware.autocast(): logits = logits_of(fit.net, images)
     loss = F.binary_cross_entropy_with_logits(logits, labels)
     fit.optimizer.zero_grad(set_to_none=True)
     loss.backward()
@@ -261,86 +328,103 @@ def train_step(fit, # Fit
     return loss.detach()
 
 # %% ../nbs/50_classification.ipynb #0626c5b2
-def check_arms(train, # list of SliceSets, real first
-               val, # SliceSet
-              ):
+def check_arms(
+    train,  # list of SliceSets, real first
+    val,    # SliceSet
+):
     "DataError when a training patient is in validation too (synthetic sources included), or when a class is missing."
-    if not train or not len(train[0]) or not len(val): raise DataError('training and validation slices are needed; a split is empty.')
+    if not train or not len(train[0]) or not len(val):
+        raise DataError('training and validation slices are needed; a split is empty.')
     for s in train:
         if len(s): assert_disjoint(s, val)
     for name, sets in (('training', train), ('validation', [val])):
         labels = np.concatenate([s.table.label.to_numpy() for s in sets])
         if labels.min() == labels.max():
-            raise DataError(f'the {name} slices are all {"lesion" if labels[0] else "normal"}: use another seed for the split, or more patients.')
+            kind = 'lesion' if labels[0] else 'normal'
+            raise DataError(f'the {name} slices are all {kind}: use another seed for the split, or more patients.')
 
 # %% ../nbs/50_classification.ipynb #a3746c61
-def fit_classifier(train, # list of SliceSets: real first, then synthetic
-                   val, # SliceSet that chooses the epoch
-                   settings=None, # ClassifierSettings
-                   augment=None, # callable on images (B, C, H, W) in [-1, 1], or None
-                   folder=None, # for latest.pt and log.jsonl; None: nothing is written, no resume
-                   epoch_steps=None, # steps of an epoch; None: as the real training set says
-                   mix=None, # callable on images and labels (B,), applied after `augment`, or None
-                   save_seconds=60, # at the least between two writings of latest.pt, which is three times the network
-                  ):
-    "Train for exactly as many steps as asked and return the Classifier of the best validation. Raises DataError, SettingsError."
+def fit_classifier(
+    train,             # list of SliceSets: real first, then synthetic
+    val,               # SliceSet that chooses the epoch
+    settings=None,     # ClassifierSettings
+    augment=None,      # callable on images (B, C, H, W) in [-1, 1], or None
+    folder=None,       # for latest.pt and log.jsonl; None: nothing is written, no resume
+    epoch_steps=None,  # steps of an epoch; None: as the real training set says
+    mix=None,          # callable on images and labels (B,), applied after `augment`, or None
+    save_seconds=60,   # at the least between two writings of latest.pt, which is three times the network
+):
+    "The Classifier of the best validation, trained for exactly the steps asked for. Raises DataError, SettingsError."
     settings, train = settings or ClassifierSettings(), list(train)
     check_arms(train, val)
-    pool, judge, hardware = Pool(*(s for s in train if len(s))), Pool(val), find_hardware(settings.device, settings.precision)
+    hardware = find_hardware(settings.device, settings.precision)
+    pool, validation = Pool(*(s for s in train if len(s))), Pool(val)
     epoch_steps = epoch_steps or max(1, math.ceil(len(train[0])/settings.batch_size))
-    total, every, channels = settings.steps or settings.epochs*epoch_steps, settings.evaluate_every or epoch_steps, train[0].images.shape[1]
+    channels, total = train[0].images.shape[1], settings.steps or settings.epochs*epoch_steps
+    every = settings.evaluate_every or epoch_steps
     how = f'{epoch_steps} {type(augment).__name__ if augment else None} {mix!r} {hardware.precision}'
+    mark = fingerprint([*train, val], settings, how)
+    layout = memory_format(validation[[0]][0].to(hardware.device))
     with torch.random.fork_rng(devices=[hardware.device] if hardware.device.type == 'cuda' else []):
-        fit = Fit(settings, channels, hardware, fingerprint([*train, val], settings, how), memory_format(judge[[0]][0].to(hardware.device)))
+        fit = Fit(settings, channels, hardware, mark, layout)
         if folder: fit.load(folder)
-        losses, saved, bar = [], time.monotonic(), progress(total=total, initial=fit.step, desc=settings.name)
+        losses, saved = [], time.monotonic()
+        bar = progress(total=total, initial=fit.step, desc=settings.name)
         while fit.step < total:
             losses.append(train_step(fit, hardware, pool, settings, augment, epoch_steps, mix))
             bar.update()
-            if fit.step % every == 0 or fit.step == total:
-                fit.evaluate(hardware, judge, torch.stack(losses).mean().item())
-                losses.clear()
-                bar.set_postfix(auc=f"{fit.history[-1]['val_auc']:.3f}", loss=f"{fit.history[-1]['train_loss']:.3f}")
-                if folder and (fit.step == total or time.monotonic() - saved >= save_seconds):
-                    fit.save(folder, fit.step == total)
-                    saved = time.monotonic()
+            if fit.step % every and fit.step < total: continue
+            fit.evaluate(hardware, validation, torch.stack(losses).mean().item())
+            losses.clear()
+            bar.set_postfix(auc=f"{fit.history[-1]['val_auc']:.3f}", loss=f"{fit.history[-1]['train_loss']:.3f}")
+            if folder and (fit.step == total or time.monotonic() - saved >= save_seconds):
+                fit.save(folder, fit.step == total)
+                saved = time.monotonic()
         bar.close()
     fit.net.load_state_dict(fit.best['state'])
     return Classifier(fit.net.eval(), settings, channels, fit.history)
 
 # %% ../nbs/50_classification.ipynb #30fec500
-def cell_sets(run, # folder of a cell
-              options, # from `cell_options`
-              indices=None, # callable on the training split and the seed, see `Method.indices`
-             ):
-    "Training sets (real first, then synthetic), validation, test, and how many real slices there are before resampling."
+def cell_sets(
+    run,           # folder of a cell
+    options,       # from `cell_options`
+    indices=None,  # callable on the training split and the seed, see `Method.indices`
+):
+    "Training sets (real first, then synthetic), validation, test, and the number of real slices before resampling."
     run = Path(run)
     train, val, test = cell_splits(run, options)
     real = len(train)
     drawn = indices(train, options['seed']) if indices else None
     if drawn is not None: train = train.take(drawn)
-    sets = [train] + ([SliceSet.open(run/'synthetic')] if (run/'synthetic'/'settings.json').exists() else [])
+    sets = [train]
+    if (run/'synthetic'/'settings.json').exists(): sets.append(SliceSet.open(run/'synthetic'))
     for s in sets:
         if len(s): assert_disjoint(s, test)
     return sets, val, test, real
 
 # %% ../nbs/50_classification.ipynb #6b94ffa9
-def classify_cell(run, # folder of a cell
-                  name='resnet18', # one of CLASSIFIERS
-                  method=None, # saggan.method.Method; None: the one the cell names
-                 ):
-    "Train and judge one classifier for a cell; returns its metrics. Finished work is not done again, unfinished is continued."
+def best_record(history):  # of a Classifier
+    "The record of the validation whose weights were kept."
+    return max(history, key=lambda h: (h['val_auc'], -h['val_loss']))
+
+def classify_cell(
+    run,              # folder of a cell
+    name='resnet18',  # one of CLASSIFIERS
+    method=None,      # saggan.method.Method; None: the one the cell names
+):
+    "Train one classifier for a cell, score its test slices; returns its metrics. Unfinished work is continued."
     from saggan.rows import method_of
     run, config = Path(run), cell_options(run)
     method = method or method_of(config['method'])
-    out, base = run/'classifier'/name, dict(precision=config.get('precision', 'auto'), device=config.get('device', 'auto'), seed=config['seed'])
-    settings = classifier_settings(name, **base | dict(config.get('classify') or {}))
+    common = dict(precision=config.get('precision', 'auto'), device=config.get('device', 'auto'), seed=config['seed'])
+    settings = classifier_settings(name, **common | dict(config.get('classify') or {}))
     train, val, test, real = cell_sets(run, config, method.indices)
-    model = fit_classifier(train, val, settings, method.transform(), out, max(1, math.ceil(real/settings.batch_size)), method.mix(settings.seed))
+    out, epoch_steps = run/'classifier'/name, max(1, math.ceil(real/settings.batch_size))
+    model = fit_classifier(train, val, settings, method.transform(), out, epoch_steps, method.mix(settings.seed))
     model.save(out/'weights.safetensors')
-    frames = dict(val=model.frame(val), test=model.frame(test))
-    table = write_predictions(out/'predictions.csv', frames)
-    m = metrics(table) | dict(classifier=name, settings=asdict(settings), train_real=len(train[0]), train_synthetic=sum(map(len, train[1:])),
-                              best_step=max(model.history, key=lambda h: (h['val_auc'], -h['val_loss']))['step'])
-    write_json(out/'metrics.json', m)
-    return m
+    table = write_predictions(out/'predictions.csv', dict(val=model.frame(val), test=model.frame(test)))
+    about = dict(classifier=name, settings=asdict(settings), train_real=len(train[0]),
+                 train_synthetic=sum(map(len, train[1:])), best_step=best_record(model.history)['step'])
+    figures = metrics(table) | about
+    write_json(out/'metrics.json', figures)
+    return figures

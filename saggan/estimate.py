@@ -4,11 +4,12 @@
 
 # %% auto #0
 __all__ = ['USUAL_START', 'FIXED', 'KERNEL', 'plan_counts', 'measure', 'notebook_seconds', 'makespan', 'estimate', 'room',
-           'free_memory', 'free_disk', 'estimate_lines']
+           'free_disk', 'estimate_lines']
 
 # %% ../nbs/81a_estimate.ipynb #0d919be7
-import contextlib, math, shutil, statistics
+import math, shutil, statistics
 from pathlib import Path
+from .hardware import free_memory
 from .knobs import network_settings, part_settings
 from .measure import judge_costs, network_costs, quiet, sampled_counts, start_cost, toy_slices
 from .plan import cell_of, data_counts, duration, kind_of, seconds_seen, size_words, split_counts, steps_in_all
@@ -128,10 +129,6 @@ def room(plan, costs, n, peaks): # as in `estimate`; from `seconds_seen`
     return dict(gb_each=cell, gb=cell*min(plan.workers, max(1, len(plan.chains))) + .6, disk_gb=disk/2**30, free_gb=free_memory(), free_disk_gb=free_disk(plan.out))
 
 # %% ../nbs/81a_estimate.ipynb #a9f93fdf
-def free_memory():
-    "GiB that are free, or None where the system does not say."
-    with contextlib.suppress(OSError, StopIteration): return next(int(r.split()[1]) for r in Path('/proc/meminfo').read_text().splitlines() if r.startswith('MemAvailable'))/2**20
-
 def free_disk(path): # that need not exist yet
     "GiB that are free there."
     path = Path(path).resolve()

@@ -8,33 +8,40 @@ __all__ = ['COLUMNS', 'sensitivity', 'specificity', 'choose_threshold', 'write_p
 
 # %% ../nbs/48_scores.ipynb #5e8de73a
 import math
-import numpy as np, pandas as pd
+import numpy as np
+import pandas as pd
 from .core import DataError, write_text
 
 # %% ../nbs/48_scores.ipynb #e0f87e91
-def sensitivity(tp, # lesion slices called lesion
-                fn, # lesion slices called normal
-               ):
+def sensitivity(
+    tp,  # lesion slices called lesion
+    fn,  # lesion slices called normal
+):
     "Share of lesion slices that are found (paper Eq. 10); NaN when there is none."
     return tp/(tp + fn) if tp + fn else math.nan
 
 # %% ../nbs/48_scores.ipynb #30071ec8
-def specificity(tn, # normal slices called normal
-                fp, # normal slices called lesion
-               ):
+def specificity(
+    tn,  # normal slices called normal
+    fp,  # normal slices called lesion
+):
     "Share of normal slices that are left alone (paper Eq. 11); NaN when there is none."
     return tn/(tn + fp) if tn + fp else math.nan
 
 # %% ../nbs/48_scores.ipynb #f3835257
-def choose_threshold(labels, # (N,) 0 or 1
-                     scores, # (N,) in [0, 1]
-                    ):
-    "The threshold with the highest balanced accuracy; 0.5 when only one class is there. A slice is called lesion when score >= it."
+def choose_threshold(
+    labels,  # (N,) 0 or 1
+    scores,  # (N,) in [0, 1]
+):
+    """The threshold with the highest balanced accuracy; 0.5 when only one class is there.
+
+    A slice is called lesion when its score is not below the threshold."""
     labels, scores = np.asarray(labels).astype(bool), np.asarray(scores, dtype=float)
     if labels.all() or not labels.any(): return .5
     levels, where = np.unique(scores, return_inverse=True)
-    positive, negative = (np.bincount(where, labels == k, len(levels)) for k in (1, 0))
-    tpr = 1 - np.r_[0, positive.cumsum()]/positive.sum()   # calling everything below level i normal
+    positive = np.bincount(where, labels, len(levels))
+    negative = np.bincount(where, ~labels, len(levels))
+    tpr = 1 - np.r_[0, positive.cumsum()]/positive.sum()  # everything below level i is called normal
     tnr = np.r_[0, negative.cumsum()]/negative.sum()
     cuts = np.r_[levels[0], (levels[1:] + levels[:-1])/2, np.nextafter(levels[-1], np.inf)]
     best = np.flatnonzero(tpr + tnr >= (tpr + tnr).max() - 1e-12)
@@ -44,22 +51,25 @@ def choose_threshold(labels, # (N,) 0 or 1
 COLUMNS = ['patient', 'slice', 'position', 'split', 'label', 'score']
 
 # %% ../nbs/48_scores.ipynb #9d304f30
-def write_predictions(path, # predictions.csv
-                      frames, # dict of split -> DataFrame with patient, slice, position, label, score
-                     ):
-    "Write all splits into one table, whole or not at all; returns it as read back. DataError when a score is not a probability."
+def write_predictions(
+    path,    # predictions.csv
+    frames,  # dict of split -> DataFrame with patient, slice, position, label, score
+):
+    "Write all splits into one table, whole or not at all; returns it read back. DataError for a score outside [0, 1]."
     table = pd.concat([f.assign(split=split) for split, f in frames.items()], ignore_index=True)[COLUMNS]
-    if not table.score.between(0, 1).all(): raise DataError(f'{path}: a score is not between 0 and 1; the classifier has diverged.')
+    if not table.score.between(0, 1).all():
+        raise DataError(f'{path}: a score is not between 0 and 1; the classifier has diverged.')
     write_text(path, table.to_csv(index=False, float_format='%.9g'))
     return read_predictions(path)
 
 # %% ../nbs/48_scores.ipynb #aedd027d
-def read_predictions(path, # predictions.csv, or a frame, which is passed through
-                    ):
+def read_predictions(path):  # predictions.csv, or a frame, which is passed through
     "The table of predictions; DataError when the file cannot be used."
     if isinstance(path, pd.DataFrame): return path
-    try: table = pd.read_csv(path, dtype=dict(patient=str, split=str), keep_default_na=False, na_values=dict(position=['']))
-    except (OSError, ValueError) as e: raise DataError(f'{path}: cannot be read ({e}). Run the classifier again.') from e
+    text = dict(patient=str, split=str)  # a patient may be called 007 or NA
+    try: table = pd.read_csv(path, dtype=text, keep_default_na=False, na_values=dict(position=['']))
+    except (OSError, ValueError) as e:
+        raise DataError(f'{path}: cannot be read ({e}). Run the classifier again.') from e
     missing = [c for c in COLUMNS if c not in table]
     if missing: raise DataError(f'{path}: has no column {missing[0]!r}. It needs {", ".join(COLUMNS)}.')
     if not table.label.isin([0, 1]).all() or not table.score.between(0, 1).all():
@@ -67,28 +77,34 @@ def read_predictions(path, # predictions.csv, or a frame, which is passed throug
     return table
 
 # %% ../nbs/48_scores.ipynb #2b347e04
-def metrics(predictions, # predictions.csv or its frame
-            split='test', # the split that is judged
-            threshold=None, # None: chosen on the validation lines
-           ):
-    "Dict of threshold, acc, auc, tpr, tnr, f1, prevalence, patients and n; auc is None when the split has one class only."
+def metrics(
+    predictions,     # predictions.csv or its frame
+    split='test',    # the split that is scored
+    threshold=None,  # None: chosen on the validation lines
+):
+    "Dict of threshold, acc, auc, tpr, tnr, f1, prevalence, patients and counts; None for what one class leaves open."
     from sklearn.metrics import roc_auc_score
     table = read_predictions(predictions)
     val, part = table[table.split == 'val'], table[table.split == split]
     if not len(part): raise DataError(f'there are no predictions for the split {split!r}.')
     if threshold is None and not len(val): raise DataError('a threshold needs predictions for the validation split.')
-    threshold = choose_threshold(val.label, val.score) if threshold is None else threshold
-    y, called = part.label.to_numpy() == 1, part.score.to_numpy() >= threshold
-    tp, fn, fp, tn = (int((a & b).sum()) for a, b in ((y, called), (y, ~called), (~y, called), (~y, ~called)))
-    none = lambda v: None if math.isnan(v) else v
-    return dict(threshold=threshold, acc=(tp + tn)/len(y), auc=float(roc_auc_score(y, part.score)) if 0 < y.sum() < len(y) else None,
-                tpr=none(sensitivity(tp, fn)), tnr=none(specificity(tn, fp)), f1=2*tp/(2*tp + fp + fn) if tp + fp + fn else None,
-                prevalence=float(y.mean()), patients=int(part.patient.nunique()), n=len(y), tp=tp, fn=fn, fp=fp, tn=tn)
+    if threshold is None: threshold = choose_threshold(val.label, val.score)
+    lesion, called = part.label.to_numpy() == 1, part.score.to_numpy() >= threshold
+    tp, fn = int((lesion & called).sum()), int((lesion & ~called).sum())
+    fp, tn = int((~lesion & called).sum()), int((~lesion & ~called).sum())
+    n = len(part)
+    both = tp + fn > 0 and tn + fp > 0
+    return dict(
+        threshold=threshold, acc=(tp + tn)/n, auc=float(roc_auc_score(lesion, part.score)) if both else None,
+        tpr=sensitivity(tp, fn) if tp + fn else None, tnr=specificity(tn, fp) if tn + fp else None,
+        f1=2*tp/(2*tp + fp + fn) if tp + fp + fn else None, prevalence=float(lesion.mean()),
+        patients=int(part.patient.nunique()), n=n, tp=tp, fn=fn, fp=fp, tn=tn)
 
 # %% ../nbs/48_scores.ipynb #daa62a57
-def plot_predictions(predictions, # predictions.csv or its frame
-                     split='test', # the split that is shown
-                    ):
+def plot_predictions(
+    predictions,   # predictions.csv or its frame
+    split='test',  # the split that is shown
+):
     "A matplotlib figure: the ROC curve, and a histogram of scores by label with the threshold from validation."
     import matplotlib.pyplot as plt
     from sklearn.metrics import roc_curve
@@ -99,7 +115,8 @@ def plot_predictions(predictions, # predictions.csv or its frame
         roc.plot(*roc_curve(part.label, part.score)[:2])
         roc.plot(1 - m['tnr'], m['tpr'], 'o', color='C3')
         roc.set(title=f'AUC {m["auc"]:.3f}', xlabel='1 - specificity', ylabel='sensitivity', aspect='equal')
-    for label, name in enumerate(('normal', 'lesion')): hist.hist(part.score[part.label == label], np.linspace(0, 1, 31), alpha=.6, label=name)
+    for label, name in enumerate(('normal', 'lesion')):
+        hist.hist(part.score[part.label == label], np.linspace(0, 1, 31), alpha=.6, label=name)
     hist.axvline(m['threshold'], color='C3')
     hist.set(title=f'accuracy {m["acc"]:.3f}', xlabel='score', ylabel='slices')
     hist.legend(fontsize=7)

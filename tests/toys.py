@@ -9,7 +9,10 @@ from nbformat.v4 import new_code_cell, new_notebook
 
 def notebook(path, *cells):
     "Write a notebook whose first cell is the parameters cell; a source that starts with '!' is a stage cell."
-    nb = new_notebook(cells=[new_code_cell(c.lstrip('!'), metadata=dict(tags=['stage'] if c[0] == '!' else [])) for c in cells])
+    nb = new_notebook()
+    for c in cells:
+        tags = ['stage'] if c[0] == '!' else []
+        nb.cells.append(new_code_cell(c.lstrip('!'), metadata=dict(tags=tags)))
     nb.cells[0].metadata['tags'] = ['parameters']
     nbformat.write(nb, path)
     return Path(path)
@@ -20,8 +23,10 @@ def toy_study(folder, translator='!run', report='!1'):
     folder.mkdir(parents=True, exist_ok=True)
     notebook(folder/'02_data.ipynb', "run = ''", '!run')
     notebook(folder/'30_translators.ipynb', "run = ''", translator)
-    for name in ('36_quality', '40_augmentation', '52_segmentation', '55_fidelity'): notebook(folder/f'{name}.ipynb', "run = ''", '!run')
-    notebook(folder/'50_classification.ipynb', "run = ''\nclassifier = ''", '!import pathlib', "!p = pathlib.Path(run, 'classifier', classifier, 'predictions.csv')",
+    for name in ('36_quality', '40_augmentation', '52_segmentation', '55_fidelity'):
+        notebook(folder/f'{name}.ipynb', "run = ''", '!run')
+    notebook(folder/'50_classification.ipynb', "run = ''\nclassifier = ''", '!import pathlib',
+             "!p = pathlib.Path(run, 'classifier', classifier, 'predictions.csv')",
              "!p.parent.mkdir(parents=True, exist_ok=True); p.write_text('patient')")
     notebook(folder/'60_study.ipynb', "run = ''", report)
     return folder

@@ -1,7 +1,8 @@
-"""The site, from the notebooks, the modules and docs/, without Quarto: `python tools/docs.py` writes _site/html; `make docs` installs what it needs.
+"""The site, from the notebooks, the modules and docs/, without Quarto.
 
-Sources keep their places (nbs/, docs/, data/), so one relative link serves the repository and the site. Warnings are errors, and a page
-that asks another host for anything is one too."""
+`python tools/docs.py` writes _site/html; `make docs` installs what it needs. Sources keep their places (nbs/, docs/,
+data/), so one relative link serves the repository and the site. Warnings are errors, and a page that asks another host
+for anything is one too."""
 import argparse
 import ast
 import io
@@ -17,13 +18,14 @@ from pathlib import Path
 import nbformat
 import yaml
 from tables import groups, listing
+from tree import NBS, PACKAGE, ROOT, all_notebooks, dotted, modules
 
-ROOT = Path(__file__).resolve().parent.parent
 SITE = ROOT/'_site'
 HOWTO = ('own_data', 'headless', 'pipelines', 'reading_a_report', 'citing')
 REFERENCE, EXPLANATION = ('equations', 'which_method'), ('findings', 'speed')
 DIRECTIVE = re.compile(r'^\s*#\s*\|\s*(.+?)\s*$')
-MODULE = re.compile(r'^#\|\s*default_exp\s+(\w+)', re.M)
+MODULE = re.compile(r'^#\|\s*default_exp\s+([\w.]+)', re.M)
+NAME = r'saggan(?:\.\w+)+'  # a dotted name
 
 
 # Notebooks
@@ -32,20 +34,28 @@ def only_imports(code):
     "Nothing but imports, `_all_` and comments?"
     try: body = ast.parse(re.sub(r'^\s*[%!].*$', 'pass', code, flags=re.M)).body
     except SyntaxError: return False
-    return all(isinstance(b, (ast.Import, ast.ImportFrom)) or isinstance(b, ast.Assign) and getattr(b.targets[0], 'id', '') == '_all_' for b in body)
+    return all(isinstance(b, (ast.Import, ast.ImportFrom)) or is_all(b) for b in body)
+
+
+def is_all(b):
+    "Does a statement set `_all_`, with which nbdev exports names from elsewhere?"
+    return isinstance(b, ast.Assign) and getattr(b.targets[0], 'id', '') == '_all_'
 
 
 def shown(cell):
     "The cell as a reader should see it, or None: no directives, no hidden cells, no bare imports; stages folded."
     if cell.cell_type != 'code': return cell
-    lines = cell.source.splitlines()
-    said = [m[1].replace(' ', '') for m in map(DIRECTIVE.match, lines) if m]
-    tags, code = cell.metadata.get('tags', []), '\n'.join(s for s in lines if not DIRECTIVE.match(s)).strip()
-    if {'hide', 'default_exp'} & {re.split(r'[:\s]', s)[0] for s in (m[1] for m in map(DIRECTIVE.match, lines) if m)} or 'parameters' in tags: return None
+    lines, tags = cell.source.splitlines(), cell.metadata.get('tags', [])
+    directives = [m[1] for m in map(DIRECTIVE.match, lines) if m]
+    code = '\n'.join(s for s in lines if not DIRECTIVE.match(s)).strip()
+    if 'parameters' in tags: return None
+    if {'hide', 'default_exp'} & {re.split(r'[:\s]', d)[0] for d in directives}: return None
     if only_imports(code) and not cell.outputs: return None
     cell.source, cell.execution_count = code, None
-    hidden = 'remove-input' if 'echo:false' in said or 'hide_input' in said else 'hide-input' if 'stage' in tags else None
-    cell.metadata = nbformat.from_dict(dict(tags=[hidden] if hidden else []))
+    hidden = []
+    if {'echo:false', 'hide_input'} & {d.replace(' ', '') for d in directives}: hidden = ['remove-input']
+    elif 'stage' in tags: hidden = ['hide-input']
+    cell.metadata = nbformat.from_dict(dict(tags=hidden))
     for o in cell.outputs: o.pop('execution_count', None)
     return cell
 
@@ -53,11 +63,14 @@ def shown(cell):
 def write_notebook(path, out):
     "One notebook for the site; its module, or ''."
     nb = nbformat.read(path, 4)
-    module = next((m[1] for c in nb.cells if c.cell_type == 'code' and (m := MODULE.search(c.source))), '')
+    found = [MODULE.search(c.source) for c in nb.cells if c.cell_type == 'code']
+    module = next((m[1] for m in found if m), '')
     nb.cells = [c for c in map(shown, nb.cells) if c is not None]
     for c in nb.cells:
         if c.cell_type == 'markdown': c.source = linked(c.source)
-    nb.metadata = nbformat.from_dict(dict(kernelspec=dict(name='python3', display_name='Python 3', language='python'), language_info=dict(name='python')))
+    kernel = dict(name='python3', display_name='Python 3', language='python')
+    nb.metadata = nbformat.from_dict(dict(kernelspec=kernel, language_info=dict(name='python')))
+    out.parent.mkdir(parents=True, exist_ok=True)
     nbformat.write(nb, out)
     return module
 
@@ -71,22 +84,30 @@ def comments(source):
 
 
 def parameters(function, said):
-    "(names, type, default, comment) of a function's parameters; those that share a line and its comment make one row."
+    "Rows of a function's parameters: a list of (name, type, default), and the comment that those on one line share."
     a, rows = function.args, {}
     plain = a.posonlyargs + a.args
-    defaults = [None]*(len(plain) - len(a.defaults)) + a.defaults
-    every = [(p.arg, p, d) for p, d in zip(plain, defaults)] + [('*' + p.arg, p, None) for p in (a.vararg,) if p]
-    every += [(p.arg, p, d) for p, d in zip(a.kwonlyargs, a.kw_defaults)] + [('**' + p.arg, p, None) for p in (a.kwarg,) if p]
-    for name, p, d in every:
-        if name in ('self', 'cls'): continue
-        rows.setdefault((d or p).end_lineno, []).append((name, ast.unparse(p.annotation) if p.annotation else '', ast.unparse(d) if d else ''))
+    every = list(zip(plain, [None]*(len(plain) - len(a.defaults)) + a.defaults, ['']*len(plain)))
+    if a.vararg: every.append((a.vararg, None, '*'))
+    every += [(p, default, '') for p, default in zip(a.kwonlyargs, a.kw_defaults)]
+    if a.kwarg: every.append((a.kwarg, None, '**'))
+    for p, default, stars in every:
+        if p.arg in ('self', 'cls'): continue
+        row = rows.setdefault((default or p).end_lineno, [])
+        row.append((stars + p.arg, unparsed(p.annotation), unparsed(default)))
     return [(row, said.get(line, '')) for line, row in sorted(rows.items())]
+
+
+def unparsed(node): return ast.unparse(node) if node else ''
 
 
 def field_rows(body, said):
     "The same for the fields of a dataclass."
-    return [([(b.target.id, ast.unparse(b.annotation), ast.unparse(b.value) if b.value else '')], said.get(b.end_lineno, ''))
-            for b in body if isinstance(b, ast.AnnAssign)]
+    rows = []
+    for b in body:
+        if not isinstance(b, ast.AnnAssign): continue
+        rows.append(([(b.target.id, unparsed(b.annotation), unparsed(b.value))], said.get(b.end_lineno, '')))
+    return rows
 
 
 def cell(text): return text.replace('|', '\\|').replace('\n', ' ')
@@ -96,12 +117,17 @@ def code(text): return f'`{cell(text)}`' if text else ''
 def table(rows):
     "Markdown table of parameters; '' when there are none."
     if not rows: return ''
-    typed, given = (any(r[i] for row, _ in rows for r in row) for i in (1, 2))
-    head = ['name'] + ['type']*typed + ['default']*given + ['meaning']
+    columns = [0]
+    for i in (1, 2):  # a column of types or defaults only where there is one
+        if any(r[i] for row, _ in rows for r in row): columns.append(i)
+    head = [('name', 'type', 'default')[i] for i in columns] + ['meaning']
     out = ['| ' + ' | '.join(head) + ' |', '|' + '---|'*len(head)]
     for row, said in rows:
-        each = [', '.join(dict.fromkeys(filter(None, (code(r[i]) for r in row)))) for i in range(3)]
-        out.append('| ' + ' | '.join(each[:1] + each[1:2]*typed + each[2:]*given + [cell(said)]) + ' |')
+        cells = []
+        for i in columns:
+            words = [code(r[i]) for r in row if r[i]]
+            cells.append(', '.join(dict.fromkeys(words)))
+        out.append('| ' + ' | '.join([*cells, cell(said)]) + ' |')
     return '\n'.join(out)
 
 
@@ -119,19 +145,34 @@ def of_function(name, node, said, anchor):
     return '\n\n'.join(filter(None, [f'({anchor})=\n## {name}', signature(name, rows), doc(node), table(rows)]))
 
 
-def of_class(name, node, said, anchor):
-    "A class with its fields or the parameters of its `__init__`, then its public methods."
-    own = {b.name: b for b in node.body if isinstance(b, ast.FunctionDef)}
-    data = any('dataclass' in ast.unparse(d) for d in node.decorator_list)
-    rows = field_rows(node.body, said) if data else parameters(own['__init__'], said) if '__init__' in own else []
-    bases = f'A {"dataclass" if data else "class"}' + (f' from {", ".join(code(ast.unparse(b)) for b in node.bases)}' if node.bases else '') + '.'
-    init = signature(name, [] if data else rows) if rows and not data else ''
-    parts = [f'({anchor})=\n## {name}', f'*{bases}*', init, doc(node), table(rows)]
-    for k, b in own.items():
-        if k.startswith('_'): continue
-        mine = parameters(b, said)
-        line = ast.get_docstring(b) or ('' if mine else said.get(b.lineno, ''))
-        parts.append('\n\n'.join(filter(None, [f'### {name}.{k}', signature(k, mine), linked(line), table(mine)])))
+def of_method(name, method, node, said):
+    "A method of a class."
+    rows = parameters(node, said)
+    about = ast.get_docstring(node) or ('' if rows else said.get(node.lineno, ''))
+    return '\n\n'.join(filter(None, [f'### {name}.{method}', signature(method, rows), linked(about), table(rows)]))
+
+
+def patched(tree):
+    "Class -> its methods that stand in cells of their own: functions under `@patch`, whose `self` names the class."
+    found = {}
+    for b in tree.body:
+        if not isinstance(b, ast.FunctionDef): continue
+        if 'patch' not in [unparsed(d).partition('(')[0] for d in b.decorator_list]: continue
+        found.setdefault(unparsed(b.args.args[0].annotation), []).append(b)
+    return found
+
+
+def of_class(name, node, said, anchor, more=()):
+    "A class with its fields or the parameters of its `__init__`, then its public methods; `more` are patched in."
+    methods = {b.name: b for b in [*node.body, *more] if isinstance(b, ast.FunctionDef)}
+    is_data, rows, call = any('dataclass' in ast.unparse(d) for d in node.decorator_list), [], ''
+    if is_data: rows = field_rows(node.body, said)
+    elif '__init__' in methods: rows = parameters(methods['__init__'], said)
+    if rows and not is_data: call = signature(name, rows)
+    kind = f'A {"dataclass" if is_data else "class"}'
+    if node.bases: kind += f' from {", ".join(code(ast.unparse(b)) for b in node.bases)}'
+    parts = [f'({anchor})=\n## {name}', f'*{kind}.*', call, doc(node), table(rows)]
+    parts += [of_method(name, k, b, said) for k, b in methods.items() if not k.startswith('_')]
     return '\n\n'.join(filter(None, parts))
 
 
@@ -140,63 +181,80 @@ def assigned(tree):
     return {t.id: b for b in tree.body if isinstance(b, ast.Assign) for t in b.targets if isinstance(t, ast.Name)}
 
 
-def homes(tree):
-    "Name -> module of saggan that it is imported from."
-    return {a.asname or a.name: b.module for b in tree.body if isinstance(b, ast.ImportFrom) and b.level == 1 and b.module for a in b.names}
+def homes(tree, module):
+    "Name -> dotted name of the module of this package that it is imported from."
+    found = {}
+    for b in tree.body:
+        if not isinstance(b, ast.ImportFrom) or not b.level or not b.module: continue
+        package = module.split('.')[:-b.level]
+        for a in b.names: found[a.asname or a.name] = '.'.join([*package, b.module])
+    return found
 
 
 def api_page(path, notebook):
     "The reference of one module in markdown, and its subtitle; constants as they stand in the source."
-    source = path.read_text(encoding='utf-8')
-    tree, said, name = ast.parse(source), comments(source), path.stem
-    values, found, elsewhere = assigned(tree), {b.name: b for b in tree.body if isinstance(b, (ast.FunctionDef, ast.ClassDef))}, homes(tree)
+    source, module = path.read_text(encoding='utf-8'), dotted(path)
+    tree, said = ast.parse(source), comments(source)
+    values, elsewhere, more = assigned(tree), homes(tree, module), patched(tree)
+    defined = {b.name: b for b in tree.body if isinstance(b, (ast.FunctionDef, ast.ClassDef))}
     about = (ast.get_docstring(tree) or '').strip()
-    parts = [f'# saggan.{name}', f'> {linked(about)}' if about else '', f'Explained and tested in [{notebook.stem}](../nbs/{notebook.name}).' if notebook else '']
+    parts = [f'# {module}']
+    if about: parts.append(f'> {linked(about)}')
+    if notebook:
+        parts.append(f'Explained and tested in [{notebook.stem}](../nbs/{notebook.relative_to(NBS).as_posix()}).')
     for n in dict.fromkeys(ast.literal_eval(values['__all__'].value)):
-        anchor, node = target(f'saggan.{name}.{n}'), found.get(n)
-        if node: parts.append((of_class if isinstance(node, ast.ClassDef) else of_function)(n, node, said, anchor))
+        anchor, node = target(f'{module}.{n}'), defined.get(n)
+        head = f'({anchor})=\n## {n}\n\n'
+        if isinstance(node, ast.ClassDef): parts.append(of_class(n, node, said, anchor, more.get(n, ())))
+        elif node: parts.append(of_function(n, node, said, anchor))
         elif n in values:
             text = ast.get_source_segment(source, values[n])
-            parts.append(f'({anchor})=\n## {n}\n\n' + said.get(values[n].end_lineno, '') + f'\n\n```python\n{text}\n```')
-        else: parts.append(f'({anchor})=\n## {n}\n\nFrom {linked(f"`saggan.{elsewhere[n]}.{n}`")}.')
-    return '\n\n'.join(filter(None, parts)) + '\n', about
+            parts.append(head + said.get(values[n].end_lineno, '') + f'\n\n```python\n{text}\n```')
+        else: parts.append(head + f'From {linked(f"`{elsewhere[n]}.{n}`")}.')
+    return '\n\n'.join(parts) + '\n', about
 
 
 def names():
     "Every dotted name that the reference has a heading for."
-    out = set()
-    for p in (ROOT/'saggan').glob('[a-z]*.py'):
-        out |= {f'saggan.{p.stem}.{n}' for n in ast.literal_eval(assigned(ast.parse(p.read_text(encoding='utf-8')))['__all__'].value)}
-    return out
+    found = set()
+    for p in modules():
+        tree = ast.parse(p.read_text(encoding='utf-8'))
+        found |= {f'{dotted(p)}.{n}' for n in ast.literal_eval(assigned(tree)['__all__'].value)}
+    return found
 
 
 NAMES = names()
 
 
 def target(name):
-    "The anchor of a dotted name; anchors do not tell capitals apart, so a class that has a function's name says that it is one."
+    "The anchor of a dotted name. Anchors do not tell capitals apart: a class with a function's name gets an ending."
     return name + '-class' if name.lower() in NAMES - {name} else name
 
 
 def linked(text):
     "`saggan.module.name` in running text leads to the reference; inside fences and links nothing changes."
-    def one(m): return f'[`{m[1].removeprefix("saggan.")}`](#{target(m[1])})' if m[1] in NAMES else m[0]
+    def one(m):
+        if m[1] not in NAMES: return m[0]
+        return f'[`{m[1].removeprefix("saggan.")}`](#{target(m[1])})'
     parts = re.split(r'(^```.*?^```)', text, flags=re.M | re.S)
-    return ''.join(p if i % 2 else re.sub(r'(?<!\[)`(saggan\.\w+\.\w+)`(?!\])', one, p) for i, p in enumerate(parts))
+    return ''.join(p if i % 2 else re.sub(rf'(?<!\[)`({NAME})`(?!\])', one, p) for i, p in enumerate(parts))
 
 
 def command_page():
     "What `saggan --help` and the help of each subcommand say."
+    start = 'import sys; from saggan.cli import main; sys.exit(main(sys.argv[1:]))'
+    env = os.environ | dict(COLUMNS='100', PYTHONPATH=str(ROOT), NO_COLOR='1')
     def ask(*args):
-        env = os.environ | dict(COLUMNS='100', PYTHONPATH=str(ROOT), NO_COLOR='1')
-        p = subprocess.run([sys.executable, '-c', 'import sys; from saggan.cli import main; sys.exit(main(sys.argv[1:]))', *args, '--help'], env=env, capture_output=True, text=True)
+        p = subprocess.run([sys.executable, '-c', start, *args, '--help'], env=env, capture_output=True, text=True)
         if p.returncode: sys.exit(f'saggan {" ".join(args)} --help failed:\n{p.stderr}')
         return re.sub(r'^usage: -c', 'usage: saggan', p.stdout, flags=re.M)
     sys.path.insert(0, str(ROOT))
     from saggan.cli import parser
     sub = next(a for a in parser()._actions if isinstance(a, argparse._SubParsersAction))
-    parts = ['# Command line', '> What `saggan` and each of its subcommands read, write and cost.', f'```text\n{ask()}```']
-    return '\n\n'.join(parts + [f'## saggan {k}\n\n```text\n{ask(k)}```' for k in sub.choices]) + '\n'
+    about = '> What `saggan` and each of its subcommands read, write and cost.'
+    parts = ['# Command line', about, f'```text\n{ask()}```']
+    parts += [f'## saggan {k}\n\n```text\n{ask(k)}```' for k in sub.choices]
+    return '\n\n'.join(parts) + '\n'
 
 
 # The site
@@ -204,18 +262,22 @@ def command_page():
 def write_sources(src):
     "All pages into `src`; returns the table of contents."
     for folder in ('nbs', 'docs', 'api', 'data'): (src/folder).mkdir(parents=True)
-    for p in (ROOT/'docs').glob('*.md'): (src/'docs'/p.name).write_text(linked(p.read_text(encoding='utf-8')), encoding='utf-8')
+    for p in (ROOT/'docs').glob('*.md'):
+        (src/'docs'/p.name).write_text(linked(p.read_text(encoding='utf-8')), encoding='utf-8')
     shutil.copytree(ROOT/'docs'/'_static', src/'_static')
-    shutil.copytree(ROOT/'nbs'/'images', src/'nbs'/'images')
+    shutil.copytree(NBS/'images', src/'nbs'/'images')
     for p in (ROOT/'docs').glob('*.csv'): shutil.copy(p, src/'docs')
     for p in ('data/README.md', 'CITATION.cff', 'LICENSE'): shutil.copy(ROOT/p, src/p)
-    by_module = {write_notebook(p, src/'nbs'/p.name): p for p in sorted((ROOT/'nbs').glob('[0-9i]*.ipynb'))}
-    lines = []
-    for p in sorted((ROOT/'saggan').glob('[a-z]*.py')):
-        text, about = api_page(p, by_module.get(p.stem))
-        (src/'api'/f'{p.stem}.md').write_text(text, encoding='utf-8')
-        lines.append(f'| [saggan.{p.stem}]({p.stem}.md) | {cell(linked(about))} |')
-    (src/'api'/'index.md').write_text('# Modules\n\n> Every public name, from the code and its comments.\n\n' + '\n'.join(['| module | what it is about |', '|---|---|', *lines]) + '\n', encoding='utf-8')
+    by_module = {write_notebook(p, src/'nbs'/p.relative_to(NBS)): p for p in all_notebooks() if p.name[0] != '_'}
+    lines = ['| module | what it is about |', '|---|---|']
+    for p in modules():
+        name = '.'.join(p.relative_to(PACKAGE).with_suffix('').parts)
+        file = name.replace('.', '-')
+        text, about = api_page(p, by_module.get(name))
+        (src/'api'/f'{file}.md').write_text(text, encoding='utf-8')
+        lines.append(f'| [saggan.{name}]({file}.md) | {cell(linked(about))} |')
+    head = '# Modules\n\n> Every public name, from the code and its comments.\n\n'
+    (src/'api'/'index.md').write_text(head + '\n'.join(lines) + '\n', encoding='utf-8')
     (src/'api'/'command.md').write_text(command_page(), encoding='utf-8')
     return contents(src)
 
@@ -223,36 +285,47 @@ def write_sources(src):
 def contents(src):
     "The table of contents: tutorial, how-to, reference, explanation; and a page for each group of notebooks."
     workbook = []
-    for title, about, own in groups():
+    for title, about, paths in groups():
         name = 'docs/workbook-' + re.sub(r'\W+', '-', title.lower())
-        (src/f'{name}.md').write_text(f'# {title}\n\n> {about}\n\n{linked(listing(own))}\n', encoding='utf-8')
-        workbook.append(dict(file=name, sections=[dict(file=f'nbs/{p.stem}') for p in own]))
+        (src/f'{name}.md').write_text(f'# {title}\n\n> {about}\n\n{linked(listing(paths))}\n', encoding='utf-8')
+        sections = [dict(file=p.relative_to(ROOT).with_suffix('').as_posix()) for p in paths]
+        workbook.append(dict(file=name, sections=sections))
     chapters = [dict(file=f'docs/{n}') for n in EXPLANATION] + [dict(file='docs/workbook', sections=workbook)]
-    modules = [dict(file=f'api/{p.stem}') for p in sorted((src/'api').glob('*.md')) if p.stem not in ('index', 'command')]
+    pages = [p for p in sorted((src/'api').glob('*.md')) if p.stem not in ('index', 'command')]
+    api = dict(file='api/index', sections=[dict(file=f'api/{p.stem}') for p in pages])
+    reference = [dict(file=f'docs/{n}') for n in REFERENCE] + [dict(file='api/command'), api]
     return dict(format='jb-book', root='nbs/index', parts=[
         dict(caption='Tutorial', chapters=[dict(file='nbs/000_tour')]),
         dict(caption='How to', chapters=[dict(file='data/README')] + [dict(file=f'docs/{n}') for n in HOWTO]),
-        dict(caption='Reference', chapters=[dict(file=f'docs/{n}') for n in REFERENCE] + [dict(file='api/command'), dict(file='api/index', sections=modules)]),
+        dict(caption='Reference', chapters=reference),
         dict(caption='Explanation', chapters=chapters)])
 
 
+HTML = dict(use_repository_button=False, use_issues_button=False, use_edit_page_button=False, home_page_in_navbar=True,
+            extra_footer='Research use only; nothing here is a diagnosis.')
+SPHINX = dict(
+    html_math_renderer='mathml', nb_ipywidgets_js={}, nb_mime_priority_overrides=[], html_show_copyright=False,
+    html_context=dict(default_mode='auto'),
+    html_theme_options=dict(navbar_persistent=[], navbar_start=[], navbar_center=[], navbar_end=[]),
+    myst_enable_extensions=['dollarmath', 'amsmath', 'colon_fence', 'deflist'], myst_dmath_double_inline=True,
+    myst_heading_anchors=4, suppress_warnings=['myst.header'])
 CONFIG = dict(
     title='saggan', author='The saggan team', copyright='2026', only_build_toc_files=True,
-    execute=dict(execute_notebooks='off'), repository=dict(url=''),
-    html=dict(use_repository_button=False, use_issues_button=False, use_edit_page_button=False, home_page_in_navbar=True, extra_footer='Research use only; nothing here is a diagnosis.'),
+    execute=dict(execute_notebooks='off'), repository=dict(url=''), html=HTML,
     launch_buttons=dict(notebook_interface='classic', binderhub_url='', jupyterhub_url='', thebe=False, colab_url=''),
-    sphinx=dict(extra_extensions=['mathml'], config=dict(
-        html_math_renderer='mathml', nb_ipywidgets_js={}, nb_mime_priority_overrides=[], html_show_copyright=False, html_context=dict(default_mode='auto'), html_theme_options=dict(navbar_persistent=[], navbar_start=[], navbar_center=[], navbar_end=[]),
-        myst_enable_extensions=['dollarmath', 'amsmath', 'colon_fence', 'deflist'], myst_dmath_double_inline=True, myst_heading_anchors=4,
-        suppress_warnings=['myst.header'])))
+    sphinx=dict(extra_extensions=['mathml'], config=SPHINX))
 
 
 class Requests(HTMLParser):
     "What a page would fetch by itself from another host."
-    def __init__(self): super().__init__(); self.found = []
+    def __init__(self):
+        super().__init__()
+        self.found = []
+
     def handle_starttag(self, tag, attrs):
-        a = dict(attrs)
-        at = a.get('href') if tag == 'link' and a.get('rel') not in ('canonical', 'license') else a.get('src') if tag in ('script', 'img', 'iframe', 'source', 'video') else None
+        a, at = dict(attrs), None
+        if tag == 'link' and a.get('rel') not in ('canonical', 'license'): at = a.get('href')
+        if tag in ('script', 'img', 'iframe', 'source', 'video'): at = a.get('src')
         if at and re.match(r'(https?:)?//', at): self.found.append(f'<{tag}> {at}')
 
 
@@ -271,10 +344,12 @@ def build(site):
     shutil.rmtree(site, ignore_errors=True)
     src = site/'src'
     toc = write_sources(src)
-    for name, what in (('_toc.yml', toc), ('_config.yml', CONFIG)): (src/name).write_text(yaml.safe_dump(what, sort_keys=False), encoding='utf-8')
+    for name, what in (('_toc.yml', toc), ('_config.yml', CONFIG)):
+        (src/name).write_text(yaml.safe_dump(what, sort_keys=False), encoding='utf-8')
     env = os.environ | dict(PYTHONPATH=str(ROOT/'tools'))
-    if subprocess.run([Path(sys.executable).parent/'jupyter-book', 'build', '-W', '--keep-going', '--path-output', str(site), str(src)], env=env).returncode:
-        sys.exit('the site has warnings: see above')
+    book = Path(sys.executable).parent/'jupyter-book'
+    command = [book, 'build', '-W', '--keep-going', '--path-output', str(site), str(src)]
+    if subprocess.run(command, env=env).returncode: sys.exit('the site has warnings: see above')
     html = site/'html'
     shutil.move(site/'_build'/'html', html)
     if bad := outside(html): sys.exit('pages ask other hosts:\n' + '\n'.join(bad))

@@ -1,4 +1,4 @@
-"""A Sphinx extension that writes formulas as MathML, which browsers draw by themselves: no script, no font, nothing from elsewhere.
+"""A Sphinx extension that writes formulas as MathML, which browsers draw by themselves: no script, no font.
 
 docutils converts; a formula that it cannot read is a warning, and so ends the build of the site."""
 import re
@@ -7,7 +7,12 @@ from docutils import nodes
 from docutils.utils.math import MathError, latex2mathml
 from sphinx.util import logging
 
-SPELLINGS = {r'\\[bB]igg?[lr]?(?![A-Za-z])': '', r'\\dots(?![A-Za-z])': r'\\ldots ', r'\\lVert(?![A-Za-z])': r'\\left\\Vert ', r'\\rVert(?![A-Za-z])': r'\\right\\Vert '}
+SPELLINGS = {
+    r'\\[bB]igg?[lr]?(?![A-Za-z])': '',
+    r'\\dots(?![A-Za-z])': r'\\ldots ',
+    r'\\lVert(?![A-Za-z])': r'\\left\\Vert ',
+    r'\\rVert(?![A-Za-z])': r'\\right\\Vert ',
+}
 log = logging.getLogger(__name__)
 
 

@@ -1,14 +1,14 @@
-"House rules for the notebooks that a machine can count. Prints one line for each breach and ends with 1 when there is one."
+"House rules for the notebooks that a machine can count. Prints a line for each breach; ends with 1 when there is one."
 import ast
 import json
 import re
 import sys
-from pathlib import Path
 
 import nbformat
+from tree import ROOT, all_notebooks
 
-ROOT = Path(__file__).resolve().parent.parent
 EXPORT, DIRECTIVE = re.compile(r'^#\|\s*exports?\b', re.M), re.compile(r'^\s*#\|')
+DEFINITION = re.compile(r'^(?:def|class)\s+[A-Za-z]', re.M)
 MAX_LINES, MAX_OUTPUT = 45, 100_000
 PATHS = re.compile(r'(?<![\w.:/])/(?:work|tmp|root|home)/')
 
@@ -24,27 +24,33 @@ def mixed_imports(source):
     return any(imports) and not all(imports)
 
 
+def cell_breaches(cell):
+    "One sentence for each rule that a code cell breaks."
+    exported = len(lines(cell.source)) if EXPORT.search(cell.source) else 0
+    if exported > MAX_LINES: yield f'{exported} exported lines, the limit is {MAX_LINES}'
+    if mixed_imports(cell.source): yield 'imports beside other code'
+    size = len(json.dumps(cell.outputs))
+    if size > MAX_OUTPUT: yield f'{size//1000} kB of output, the limit is {MAX_OUTPUT//1000}'
+
+
 def breaches(path):
     "One sentence for each rule that the notebook breaks."
     cells = nbformat.read(path, 4).cells
-    code = [c for c in cells if c.cell_type == 'code']
-    exported = [bool(EXPORT.search(c.source)) for c in code]
-    defines = [e and bool(re.search(r'^(?:def|class)\s+[A-Za-z]', c.source, re.M)) for c, e in zip(code, exported)]
-    for i, c in enumerate(code):
-        where = f'cell {cells.index(c)}'
-        if exported[i] and len(lines(c.source)) > MAX_LINES: yield f'{where}: {len(lines(c.source))} exported lines, the limit is {MAX_LINES}'
-        if mixed_imports(c.source): yield f'{where}: imports beside other code'
-        if (size := len(json.dumps(c.outputs))) > MAX_OUTPUT: yield f'{where}: {size//1000} kB of output, the limit is {MAX_OUTPUT//1000}'
-    if sum(defines) > 1.5*(len(code)-sum(exported)): yield f'{sum(defines)} exported definitions, {len(code)-sum(exported)} cells that use or test them'
     for i, c in enumerate(cells):
+        if c.cell_type == 'code': yield from (f'cell {i}: {b}' for b in cell_breaches(c))
         if PATHS.search(c.source): yield f'cell {i}: a path of one machine'
-    if re.match(r'\d\d_', path.name):
-        tags = [t for c in cells for t in c.metadata.get('tags', [])]
-        if tags.count('parameters') != 1: yield f'{tags.count("parameters")} cells tagged parameters; there must be one'
-        if not cells or not cells[0].source.startswith(('#| default_exp', '# ')): yield 'starts neither with its module nor with its title'
+    code = [c.source for c in cells if c.cell_type == 'code']
+    exported = [s for s in code if EXPORT.search(s)]
+    definitions, uses = sum(bool(DEFINITION.search(s)) for s in exported), len(code) - len(exported)
+    if definitions > 1.5*uses: yield f'{definitions} exported definitions, {uses} cells that use or test them'
+    tags = [t for c in cells for t in c.metadata.get('tags', [])]
+    if 'stage' in tags and tags.count('parameters') != 1:
+        yield f'a stage of a study with {tags.count("parameters")} cells tagged parameters; there must be one'
+    if path.name != 'index.ipynb' and not (cells and cells[0].source.startswith(('#| default_exp', '# '))):
+        yield 'starts neither with its module nor with its title'
 
 
 if __name__ == '__main__':
-    bad = [f'{p.relative_to(ROOT)}: {b}' for p in sorted((ROOT/'nbs').glob('*.ipynb')) for b in breaches(p)]
+    bad = [f'{p.relative_to(ROOT)}: {b}' for p in all_notebooks() for b in breaches(p)]
     print('\n'.join(bad) or 'every notebook keeps the house rules')
     sys.exit(bool(bad))
