@@ -15,7 +15,7 @@ from saggan.cases import from_stack, load_case
 from saggan.core import DataError, SettingsError, sha256
 from saggan.data import SPLITS, SliceSet, assert_disjoint, export_nifti, prepare, restore, restore_mask
 from saggan.layouts import find_brats, find_image_mask
-from saggan.pictures import read_mask, read_picture
+from saggan.image_files import read_mask, read_picture
 from saggan.readers import read_labels, read_nifti, write_nifti
 
 SHAPE = (20, 16, 8)
