@@ -44,7 +44,7 @@ def label_map(x: torch.Tensor,           # (B, C, H, W) slices
 
 # %% ../nbs/35_mask_to_image.ipynb #a5759348
 def healed(labels: torch.Tensor):  # (B, classes + 1, H, W), from `label_map`
-    "The map without its lesion: each lesion pixel takes the label of the nearest pixel outside. (B, classes + 1, H, W)."
+    "The map with each lesion pixel labelled as the nearest pixel outside the lesion: (B, classes + 1, H, W)."
     healthy = labels.clone()
     for one in healthy:
         lesion = one[-1].numpy() > 0
@@ -169,7 +169,8 @@ def painted_grid(model,        # MaskToImage on the CPU
     number = (labels * torch.arange(labels.shape[1])[:, None, None]).sum(1, keepdim=True)
     slices = dict(cmap='gray', vmin=-1, vmax=1)
     maps = dict(cmap='viridis', vmin=0, vmax=labels.shape[1] - 1)
-    rows = [(batch['lesion'], slices), (number, maps), (model.paint(labels), slices), (model.paint(healed(labels)), slices)]
+    painted, without = model.paint(labels), model.paint(healed(labels))
+    rows = [(batch['lesion'], slices), (number, maps), (painted, slices), (without, slices)]
     fig, axes = plt.subplots(4, len(number), figsize=(1.3 * len(number), 5.2), squeeze=False)
     for axes_of_row, (images, style) in zip(axes, rows):
         for ax, image in zip(axes_of_row, images):
