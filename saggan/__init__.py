@@ -1,7 +1,7 @@
 "SAG-GAN: put a tumour into a normal MRI slice, take one out, and measure whether it helps a classifier."
 __version__ = "0.1.0"
 
-_HOME = dict(Augmenter='augmentation', LesionTransform='transform', SliceSet='data', prepare='data', run_study='batch')
+_HOME = dict(Augmenter='augmentation', LesionTransform='transforms', SliceSet='data', prepare='data', run_study='batch')
 __all__ = ["Augmenter", "LesionTransform", "SliceSet", "prepare", "run_study"]
 
 

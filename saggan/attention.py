@@ -12,7 +12,7 @@ from torch import nn
 from torch.nn import functional as F
 from .core import progress
 from .losses import false_positive_loss, mask_loss
-from .slices import DARK
+from .slices import FOREGROUND_THRESHOLD
 from .training import TrainingSettings, rate, update_average
 
 # %% ../nbs/28_attention.ipynb #e03064be
@@ -51,7 +51,7 @@ def frozen(net: nn.Module,    # a network
 # %% ../nbs/28_attention.ipynb #91905667
 def interior(x: torch.Tensor,       # (B, C, H, W) slices
              share: float = .8,     # of the neighbourhood that must be foreground
-             dark: float = DARK):   # a pixel above this in any channel is foreground
+             dark: float = FOREGROUND_THRESHOLD):   # a pixel above this in any channel is foreground
     "1 where a lesion may be put, 0 elsewhere: (B, 1, H, W)."
     foreground = (x.detach().amax(1, keepdim=True) > dark).to(x.dtype)
     k = x.shape[-1] // 8 | 1  # odd

@@ -12,7 +12,7 @@ from pathlib import Path
 import numpy as np
 from PIL import Image
 from .core import DataError, sha256
-from .pictures import pick_channels, read_mask, read_picture
+from .image_files import pick_channels, read_mask, read_picture
 from .readers import Volume, check_same_grid, read_labels, read_nifti, write_nifti
 from .slices import FOREGROUND_THRESHOLD
 

@@ -15,6 +15,7 @@ from pathlib import Path
 import numpy as np, pandas as pd
 from .cases import export_nifti, normalise, prepare_case, restore, restore_mask, undo
 from .core import DataError, SettingsError, held, progress, read_json, sha256, write_json, write_text
+from .hardware import processors
 from .layouts import find_brats, find_image_mask
 from .readers import nearest
 from .slices import COLUMNS, SPLITS, Rows, SliceSet, assert_disjoint, concat, open_set, split_patients
@@ -197,7 +198,7 @@ def prepare(source, # folder of the data set; for the phantom also a number of p
     if image_size < 8 or image_size % 4:
         raise SettingsError(f'image_size={image_size}: need a multiple of 4, at least 8.')
     out = Path(out)
-    workers = workers or os.cpu_count() or 1
+    workers = workers or processors()
     if layout == 'phantom':
         options = dict(cache=out.with_name(out.name + '.phantom'), seed=seed, image_size=image_size) | options
     cases = list_cases(source, layout, modalities, patient, limit, **options)

@@ -12,11 +12,12 @@ from functools import lru_cache
 from pathlib import Path
 import ipywidgets as w, numpy as np
 from PIL import Image as Picture
-from .cases import fit_image, intensity_range, normalise
+from .cases import fit_image, intensity_range, load_case, normalise, to_stack
 from .core import DataError
-from .layouts import Case, find_brats, find_image_mask, load_case, to_stack, walk
+from .layouts import Case, find_brats, find_image_mask, walk
 from .panels import control, escaped, frame, line, MASK, painted, Panel, png, Still
-from .readers import check_same_grid, read_labels, read_nifti, read_picture
+from .pictures import read_picture
+from .readers import check_same_grid, read_labels, read_nifti
 from .slices import SliceSet
 
 # %% ../nbs/70_explore.ipynb #d25f6b59

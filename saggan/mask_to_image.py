@@ -4,37 +4,33 @@
 
 # %% auto #0
 __all__ = ['thresholds_of', 'label_map', 'healed', 'MaskToImageSettings', 'MaskToImage', 'painter_settings', 'fit_mask_to_image',
-           'save_painter', 'load_painter', 'painted_grid', 'repaint_set', 'ShinMethod']
+           'save_painter', 'load_painter', 'painted_grid']
 
 # %% ../nbs/35_mask_to_image.ipynb #c0e2c01b
 import copy, json
 from dataclasses import asdict, dataclass, fields
 from pathlib import Path
-import numpy as np
 import torch
 from scipy import ndimage
 from torch.nn import functional as F
-from safetensors import SafetensorError, safe_open
-from safetensors.torch import save
-from .cell import cell_options, gan_options
-from .copy_paste import find_place
-from .core import DataError, SettingsError, atomic, save_figure, sha256, write_json
+from .core import DataError, SettingsError, save_figure, write_json
 from .cyclegan import Translator
 from .discriminator import Discriminator
 from .generator import check_size, resnet
 from .losses import cycle_loss
-from .method import Method
-from .attention import in_batches
 from .sampling import UnpairedBatches, named_transform
-from .slices import DARK, from_arrays
+from .slices import FOREGROUND_THRESHOLD
 from .training import TrainingSettings, find_hardware, from_options, train as train_game
 from .translators import PRESETS
+from .weights import load_weights, save_weights
 
 # %% ../nbs/35_mask_to_image.ipynb #effd0399
-def thresholds_of(images: torch.Tensor, classes: int = 5):  # (N, C, H, W) training slices; labels, background and tissues
+def thresholds_of(images: torch.Tensor, # (N, C, H, W) training slices
+                  classes: int = 5):    # labels, background and tissues
     "Intensities that cut the foreground into `classes` - 1 equal parts: (classes - 2,)."
     x = images.mean(1)
-    return torch.quantile(x[x > DARK][:2_000_000].float(), torch.arange(1, classes - 1) / (classes - 1))
+    foreground = x[x > FOREGROUND_THRESHOLD][:2_000_000].float()
+    return torch.quantile(foreground, torch.arange(1, classes - 1) / (classes - 1))
 
 # %% ../nbs/35_mask_to_image.ipynb #a29f0a72
 def label_map(x: torch.Tensor,           # (B, C, H, W) slices
@@ -42,21 +38,21 @@ def label_map(x: torch.Tensor,           # (B, C, H, W) slices
               thresholds: torch.Tensor): # from `thresholds_of`
     "One-hot labels, background first, the lesion last: (B, classes + 1, H, W)."
     smooth = F.avg_pool2d(F.pad(x.mean(1, keepdim=True), (1, 1, 1, 1), 'replicate'), 3, 1)
-    cuts = torch.cat([thresholds.new_tensor([DARK]), thresholds])
+    cuts = torch.cat([thresholds.new_tensor([FOREGROUND_THRESHOLD]), thresholds])
     tissue = F.one_hot(torch.bucketize(smooth[:, 0], cuts), len(cuts) + 1).movedim(-1, 1).to(x.dtype)
     return torch.cat([tissue * (1 - mask), mask.to(x.dtype)], 1)
 
 # %% ../nbs/35_mask_to_image.ipynb #a5759348
 def healed(labels: torch.Tensor):  # (B, classes + 1, H, W), from `label_map`
-    "The map without its lesion: each lesion pixel takes the label of the nearest pixel outside. (B, classes + 1, H, W)."
-    out = labels.clone()
-    for one in out:
+    "The map with each lesion pixel labelled as the nearest pixel outside the lesion: (B, classes + 1, H, W)."
+    healthy = labels.clone()
+    for one in healthy:
         lesion = one[-1].numpy() > 0
         if not lesion.any() or lesion.all(): continue
         rows, columns = ndimage.distance_transform_edt(lesion, return_distances=False, return_indices=True)
         one[:-1] = one[:-1, rows, columns]
         one[-1] = 0
-    return out
+    return healthy
 
 # %% ../nbs/35_mask_to_image.ipynb #8c2e6952
 @dataclass
@@ -81,11 +77,16 @@ class MaskToImage(Translator):
     "Paints slices after maps of labels. Source: Shin et al. 2018, by way of pix2pix."
     def __init__(self, settings=None):  # MaskToImageSettings
         s = settings or MaskToImageSettings()
-        size = dict(width=s.width, blocks=s.blocks, amse=False, upsample=s.upsample)
-        super().__init__(s, dict(painter=resnet(s.classes + 1, s.channels, **size)), dict(pair=Discriminator(s.classes + 1 + s.channels, s.d_width, s.d_layers, s.spectral)))
+        labels = s.classes + 1
+        painter = resnet(labels, s.channels, width=s.width, blocks=s.blocks, amse=False, upsample=s.upsample)
+        pair = Discriminator(labels + s.channels, s.d_width, s.d_layers, s.spectral)
+        super().__init__(s, dict(painter=painter), dict(pair=pair))
         self.register_buffer('thresholds', torch.linspace(-.5, .5, s.classes - 2))
-    def paint(self, labels: torch.Tensor, nets=None): return (self.ema if nets is None else nets)['painter'](check_size(labels)).tanh()  # (B, classes + 1, H, W)
     directions = ('paint',)
+    def paint(self, labels: torch.Tensor, nets=None):
+        "Slices (B, C, H, W) in [-1, 1] after labels (B, classes + 1, H, W); `nets`: the average, or the trained ones."
+        nets = self.ema if nets is None else nets
+        return nets['painter'](check_size(labels)).tanh()
     def generator_loss(self, batch: dict, direction: str):
         "The terms above, what is logged, and what was painted with its map and the real slices."
         s, mask = self.settings, batch['mask']
@@ -108,11 +109,16 @@ def painter_settings(channels: int = 1,         # of the slices
                      preset: str = 'paper',     # key of `saggan.translators.PRESETS`
                      **options):                # fields of MaskToImageSettings and of TrainingSettings
     "MaskToImageSettings and TrainingSettings. Raises SettingsError for names or values that do not exist."
-    mine, its = ({f.name for f in fields(kind)} for kind in (MaskToImageSettings, TrainingSettings))
     if preset not in PRESETS: raise SettingsError(f'{preset!r} is not known here; there are: {", ".join(PRESETS)}')
-    options = dict(lr=2e-4, lr_d=2e-4, batch_size=1, match_position=False) | {k: v for k, v in PRESETS[preset].items() if k in mine | its and k != 'lr_d'} | options
-    networks = {k: options.pop(k) for k in list(options) if k in mine}
-    return from_options(MaskToImageSettings, dict(networks, channels=channels)), from_options(TrainingSettings, dict(options, seed=seed))
+    of_networks = {f.name for f in fields(MaskToImageSettings)}
+    known = of_networks | {f.name for f in fields(TrainingSettings)}
+    usual = dict(lr=2e-4, lr_d=2e-4, batch_size=1, match_position=False)
+    sized = {name: value for name, value in PRESETS[preset].items() if name in known and name != 'lr_d'}
+    options = usual | sized | options
+    networks = {name: value for name, value in options.items() if name in of_networks}
+    training = {name: value for name, value in options.items() if name not in of_networks}
+    return (from_options(MaskToImageSettings, dict(networks, channels=channels)),
+            from_options(TrainingSettings, dict(training, seed=seed)))
 
 # %% ../nbs/35_mask_to_image.ipynb #9c2cbfb7
 def fit_mask_to_image(train,          # SliceSet of the training split
@@ -126,7 +132,8 @@ def fit_mask_to_image(train,          # SliceSet of the training split
     torch.manual_seed(seed)
     model = MaskToImage(networks)
     model.thresholds.copy_(thresholds_of(train.tensors()[0], networks.classes))
-    batches = UnpairedBatches(train, training.batch_size, seed, named_transform(training.augment), training.match_position, find_hardware(training.device).device)
+    batches = UnpairedBatches(train, training.batch_size, seed, named_transform(training.augment),
+                              training.match_position, find_hardware(training.device).device)
     shown = next(UnpairedBatches(train, 5, seed, None, training.match_position))
     def picture(step):
         fig = painted_grid(copy.deepcopy(model).cpu(), shown)
@@ -138,70 +145,42 @@ def fit_mask_to_image(train,          # SliceSet of the training split
     return model
 
 # %% ../nbs/35_mask_to_image.ipynb #91498c6a
-def save_painter(path, model: MaskToImage, **notes):  # a .safetensors file; texts for the header
+def save_painter(path,               # a .safetensors file
+                 model: MaskToImage,
+                 **notes):           # texts for the header
     "Write the averaged painter, its thresholds and settings; whole or not at all."
-    header = dict(saggan='painter', settings=json.dumps(asdict(model.settings)), **notes)
-    with atomic(path) as f: f.write(save({k: v.contiguous().cpu() for k, v in (model.ema.state_dict() | dict(thresholds=model.thresholds)).items()}, header))
+    state = dict(model.ema.state_dict(), thresholds=model.thresholds)
+    save_weights(path, state, 'painter', model.settings, **notes)
 
 # %% ../nbs/35_mask_to_image.ipynb #752b4a4e
-def load_painter(path, device='cpu'):  # file written by `save_painter`; where to
+def load_painter(path,          # file written by `save_painter`
+                 device='cpu'): # where to
     "The painter in evaluation mode. Raises DataError when the file is not one of ours."
-    try:
-        with safe_open(path, 'pt') as f: header, state = f.metadata() or {}, {k: f.get_tensor(k) for k in f.keys()}
+    def build(header, state):
         if header.get('saggan') != 'painter': raise DataError(f'{path} holds no painter of saggan')
         model = MaskToImage(from_options(MaskToImageSettings, json.loads(header['settings'])))
         model.thresholds.copy_(state.pop('thresholds'))
-        for nets in (model.ema, model.generators): nets.load_state_dict(state)
-    except (OSError, SafetensorError, ValueError, KeyError, RuntimeError) as e:
-        raise DataError(f'{path} cannot be read as weights ({type(e).__name__}); train it again') from e
-    return model.to(device).eval().requires_grad_(False)
+        model.ema.load_state_dict(state)
+        model.generators.load_state_dict(state)
+        return model
+    return load_weights(path, build).to(device).eval().requires_grad_(False)
 
 # %% ../nbs/35_mask_to_image.ipynb #5ddc82a4
 @torch.no_grad()
-def painted_grid(model, batch: dict):  # MaskToImage on the CPU; a batch with 'lesion' and 'mask'
+def painted_grid(model,        # MaskToImage on the CPU
+                 batch: dict): # with 'lesion' and 'mask'
     "Figure: lesion slices, their maps, painted, painted without the lesion."
     import matplotlib.pyplot as plt
     labels = label_map(batch['lesion'], batch['mask'], model.thresholds)
-    code = (labels * torch.arange(labels.shape[1])[:, None, None]).sum(1, keepdim=True)
-    rows = [(batch['lesion'], -1, 1), (code, 0, labels.shape[1] - 1), (model.paint(labels), -1, 1), (model.paint(healed(labels)), -1, 1)]
-    fig, axes = plt.subplots(4, len(code), figsize=(1.3 * len(code), 5.2), squeeze=False)
-    for line, (images, low, high) in zip(axes, rows):
-        for ax, x in zip(line, images):
-            ax.imshow(x[0], cmap='gray' if low else 'viridis', vmin=low, vmax=high)
+    number = (labels * torch.arange(labels.shape[1])[:, None, None]).sum(1, keepdim=True)
+    slices = dict(cmap='gray', vmin=-1, vmax=1)
+    maps = dict(cmap='viridis', vmin=0, vmax=labels.shape[1] - 1)
+    painted, without = model.paint(labels), model.paint(healed(labels))
+    rows = [(batch['lesion'], slices), (number, maps), (painted, slices), (without, slices)]
+    fig, axes = plt.subplots(4, len(number), figsize=(1.3 * len(number), 5.2), squeeze=False)
+    for axes_of_row, (images, style) in zip(axes, rows):
+        for ax, image in zip(axes_of_row, images):
+            ax.imshow(image[0], **style)
             ax.axis('off')
     fig.subplots_adjust(0, 0, 1, 1, .03, .03)
     return fig
-
-# %% ../nbs/35_mask_to_image.ipynb #0d609ec9
-def repaint_set(model,          # MaskToImage, in evaluation mode
-                train,          # SliceSet of the training split
-                seed: int = 0, weights: str = ''):  # of the places; hash of the file
-    "Every training slice painted once with the other label, a SliceSet in memory with exact masks."
-    images, masks, _ = train.tensors()
-    labels, rng, to = label_map(images, masks, model.thresholds.cpu()), np.random.default_rng([seed, 35]), 1 - train.table.label.to_numpy()
-    lesions, rows, wanted = np.flatnonzero(to == 0), [], torch.zeros_like(masks)
-    for i in range(len(images)):
-        if to[i]:
-            found = find_place(images[i], images[lesions], masks[lesions], rng) if len(lesions) else None
-            if found is None: continue
-            wanted[i] = found[2]
-            labels[i] = torch.cat([labels[i, :-1] * (1 - wanted[i]), wanted[i]])
-        rows.append(i)
-    labels[lesions] = healed(labels[lesions])
-    made = in_batches(lambda b: model.paint(b.to(model.thresholds.device)), labels[rows])
-    where = torch.where(torch.as_tensor(to == 1)[:, None, None, None], wanted, masks)[rows]
-    change = ((made - images[rows]).abs().mean(1, keepdim=True) * where).sum((1, 2, 3)) / where.sum((1, 2, 3)).clamp(min=1)
-    table = train.table.iloc[rows].reset_index(drop=True)
-    table = table.assign(label=to[rows], lesion_px=wanted[rows].sum((1, 2, 3)).int().numpy(), source='painted after ' + table.source.astype(str), source_sha256=table.sha256,
-                         weights=weights, area=where.mean((1, 2, 3)).numpy().round(5), change=change.numpy().round(5)).drop(columns='sha256')
-    return from_arrays(made.clamp(-1, 1), wanted[rows].bool().numpy(), table, dict(train.settings, synthetic=True))
-
-# %% ../nbs/35_mask_to_image.ipynb #c6451939
-class ShinMethod(Method):
-    "A lesion's mask moved into the label map of a normal slice, and painted. Source: Shin et al., SASHIMI 2018."
-    def fit(self, train, run):
-        o = cell_options(run)
-        fit_mask_to_image(train, f'{run}/gan', o['seed'], **gan_options(o))
-    def augment(self, train, run):
-        o, file = cell_options(run), Path(run)/'gan'/'weights.safetensors'
-        return self.keep(repaint_set(load_painter(file, find_hardware(o.get('device') or 'auto').device), train, o['seed'], sha256(file)), train, run)

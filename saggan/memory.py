@@ -7,8 +7,9 @@ __all__ = ['take_step', 'measured_step', 'most_memory', 'step_cost', 'available'
            'memory_lines', 'way_line']
 
 # %% ../nbs/22_memory.ipynb #27a8706d
-import json, subprocess, sys
+import json, os, subprocess, sys
 from .core import SettingsError
+from .hardware import free_memory, peak_memory
 
 # %% ../nbs/22_memory.ipynb #b40e3e18
 def take_step(configuration: str,  # as in `step_cost`, which calls this in a process of its own
@@ -52,9 +53,9 @@ def measured_step(configuration: str, # as in `step_cost`
 # %% ../nbs/22_memory.ipynb #10db8ce7
 def most_memory():
     "The most that this process ever held, in GiB. Raises SettingsError where the system does not say."
-    try: import resource
-    except ImportError as e: raise SettingsError('this system does not say how much memory a process used; use a GPU, Linux or macOS') from e
-    return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss/(2**30 if sys.platform == 'darwin' else 2**20)
+    peak = peak_memory(os.getpid())
+    if peak is None: raise SettingsError('this system does not say how much memory a process used; use a GPU, Linux or macOS')
+    return peak
 
 # %% ../nbs/22_memory.ipynb #1d674220
 def step_cost(configuration: str = 'saggan', # key of saggan.translators.CONFIGURATIONS
@@ -76,12 +77,10 @@ def step_cost(configuration: str = 'saggan', # key of saggan.translators.CONFIGU
 
 # %% ../nbs/22_memory.ipynb #5806e103
 def available():
-    "Memory that a training may take, in GiB: nine tenths of what is free on the GPU, or of what the system has free. Raises SettingsError where it does not say."
+    "Memory that a training may take, in GiB: nine tenths of what is free on the GPU, or of what the system has free."
     import torch
     if torch.cuda.is_available(): return .9*torch.cuda.mem_get_info()[0]/2**30
-    try:
-        with open('/proc/meminfo') as f: return .9*next(int(r.split()[1]) for r in f if r.startswith('MemAvailable'))/2**20
-    except (OSError, StopIteration) as e: raise SettingsError('this system does not say how much memory is free; give a limit in GiB') from e
+    return .9*free_memory()
 
 # %% ../nbs/22_memory.ipynb #13ebf2da
 def largest_batch(limit: float = 0., # GiB; 0: see `available`

@@ -16,63 +16,87 @@ from .sampling import ClassicTransform
 from .slices import to_csv
 
 # %% ../nbs/37_method.ipynb #d06d008f
-def accept(synthetic,                    # SliceSet of slices that a method made
-           judge,                        # from `saggan.quality.fit_judge`; None: only the first rule
-           least_change: float = .1):    # on the scale of the slices, -1 to 1
-    "The table with columns judge (its strongest response), reason ('' for accepted slices) and accepted."
-    t = synthetic.table.copy()
-    maps = in_batches(judge, synthetic.tensors()[0]) if judge is not None else None
-    t['judge'] = maps.amax((1, 2, 3)).numpy().round(4) if maps is not None else float('nan')
-    little = (t.area <= MIN_LESION_FRACTION) | (t.change < least_change) if {'area', 'change'} <= set(t) else np.zeros(len(t), bool)
-    sees = finds(maps).numpy() if maps is not None else (t.label == 1).to_numpy()
-    wrong = sees != (t.label == 1).to_numpy()
-    t['reason'] = np.where(little, 'too little', np.where(wrong, 'unconvincing', ''))
-    return t.assign(accepted=t.reason == '')
+def accept(synthetic,                  # SliceSet of slices that a method made
+           segmenter,                  # from `saggan.quality.fit_judge`; None: only the first rule
+           least_change: float = .1):  # on the scale of the slices, -1 to 1
+    "The table with columns judge (the strongest response), reason ('' for accepted slices) and accepted."
+    table = synthetic.table.copy()
+    too_little = unconvincing = np.zeros(len(table), bool)
+    if segmenter is None:
+        table['judge'] = float('nan')
+    else:
+        maps = in_batches(segmenter, synthetic.tensors()[0])
+        table['judge'] = maps.amax((1, 2, 3)).numpy().round(4)
+        unconvincing = finds(maps).numpy() != (table.label == 1).to_numpy()
+    if {'area', 'change'} <= set(table):
+        too_little = (table.area <= MIN_LESION_FRACTION) | (table.change < least_change)
+    table['reason'] = np.where(too_little, 'too little', np.where(unconvincing, 'unconvincing', ''))
+    return table.assign(accepted=table.reason == '')
 
 # %% ../nbs/37_method.ipynb #cf97725c
 def report_of(table):  # from `accept`
     "How many slices were made, accepted and rejected for which reason, for each direction: a dict."
-    out = {}
+    report = {}
     for label, name in ((1, 'added'), (0, 'removed')):
         part = table[table.label == label]
-        if len(part): out |= {f'{name}': len(part), f'{name}_rejected_share': round(float(1 - part.accepted.mean()), 4),
-                              **{f'{name}_{r.replace(" ", "_")}': int((part.reason == r).sum()) for r in ('too little', 'unconvincing')}}
-    return out
+        if not len(part): continue
+        report[name] = len(part)
+        report[f'{name}_rejected_share'] = round(float(1 - part.accepted.mean()), 4)
+        report[f'{name}_too_little'] = int((part.reason == 'too little').sum())
+        report[f'{name}_unconvincing'] = int((part.reason == 'unconvincing').sum())
+    return report
 
 # %% ../nbs/37_method.ipynb #4cb16044
-def save_synthetic(folder, synthetic, table, least: int = 1, pictures: int = 24):  # folder, SliceSet, from `accept`; PNGs to write
-    "Write synthetic/: the accepted slices as a prepared set, provenance.csv and .json, PNGs. Returns the set, or None when all were rejected."
-    folder, good = Path(folder), synthetic.take(np.flatnonzero(table.accepted))
-    good.table = table[table.accepted].reset_index(drop=True)
-    kept = good.save(folder) if len(good) >= least else None
+def save_synthetic(folder,              # where to
+                   synthetic,           # SliceSet
+                   table,               # from `accept`
+                   least: int = 1,      # a set of fewer slices is not written
+                   pictures: int = 24): # PNGs to write
+    """Write synthetic/: the accepted slices as a prepared set, provenance.csv and .json, PNGs.
+    Returns the set, or None when all were rejected."""
+    folder = Path(folder)
+    accepted = synthetic.take(np.flatnonzero(table.accepted))
+    accepted.table = table[table.accepted].reset_index(drop=True)
+    saved = accepted.save(folder) if len(accepted) >= least else None
     write_text(folder/'provenance.csv', to_csv(table))
-    write_json(folder/'provenance.json', dict(synthetic=True, warning='made by a network, not a patient', **report_of(table)))
-    export_png(folder/'png', good.take(np.linspace(0, len(good) - 1, min(pictures, len(good))).astype(int)))
-    return kept
+    note = dict(synthetic=True, warning='made by a network, not a patient')
+    write_json(folder/'provenance.json', note | report_of(table))
+    shown = np.linspace(0, len(accepted) - 1, min(pictures, len(accepted))).astype(int)
+    export_png(folder/'png', accepted.take(shown))
+    return saved
 
 # %% ../nbs/37_method.ipynb #bd171f44
-def export_png(folder, slices):  # folder; SliceSet, real or synthetic
+def export_png(folder, # where to
+               slices): # SliceSet, real or synthetic
     "Write each slice's first channel and its mask as 8-bit PNG to look at, with its origin in the text of the file."
-    for (_, r), image, mask in zip(slices.table.iterrows(), slices.images, slices.masks):
-        name, kind = f'{r.patient}_{r.slice}_{"lesion" if r.label else "normal"}', 'synthetic' if slices.settings.get('synthetic') else 'real'
-        text = dict(Description=f'{kind}; research use only', Source=str(r.source), Patient=str(r.patient))
-        write_png(Path(folder)/f'{name}.png', ((np.asarray(image[0]) + 1) * 127.5).round().astype('u1'), text)
+    kind = 'synthetic' if slices.settings.get('synthetic') else 'real'
+    for (_, row), image, mask in zip(slices.table.iterrows(), slices.images, slices.masks):
+        name = f'{row.patient}_{row.slice}_{"lesion" if row.label else "normal"}'
+        text = dict(Description=f'{kind}; research use only', Source=str(row.source), Patient=str(row.patient))
+        grey = ((np.asarray(image[0]) + 1) * 127.5).round().astype('u1')
+        write_png(Path(folder)/f'{name}.png', grey, text)
         write_png(Path(folder)/f'{name}_mask.png', np.asarray(mask[0]).astype('u1') * 255, text)
 
 # %% ../nbs/37_method.ipynb #faa2b264
 class Method:
     "A way to enlarge a training set. `classic`: is classic augmentation on while the classifier trains?"
     classic = True
-    def transform(self): return ClassicTransform() if self.classic else None
-    def mix(self, seed: int): "A callable on images (B, C, H, W) and labels (B,) that mixes them after `transform`, or None."
-    def indices(self, train, seed: int): "Indices into the training split, repeats allowed, or None for every slice once."
-    def fit(self, train, run): "Learn from the training slices; networks go to `run`/gan."
-    def augment(self, train, run): "Slices to add, a SliceSet, or None."
-    def keep(self, made, train, run):
+    def transform(self):
+        "What changes the slices of a batch while the classifier trains, or None."
+        return ClassicTransform() if self.classic else None
+    def mix(self, seed: int):
+        "A callable on images (B, C, H, W) and labels (B,) that mixes them after `transform`, or None."
+    def indices(self, train, seed: int):
+        "Indices into the training split, repeats allowed, or None for every slice once."
+    def fit(self, train, run):
+        "Learn from the training slices; networks go to `run`/gan."
+    def augment(self, train, run):
+        "Slices to add, a SliceSet, or None."
+    def keep(self, synthetic, train, run):
         "Filter slices that were made and save them in `run`/synthetic; returns those that are left, or None."
         options = dict(cell_options(run).get('augment') or {})
-        judge = judge_of(run, train) if options.pop('judged', True) else None
-        return save_synthetic(f'{run}/synthetic', made, accept(made, judge, **options))
+        segmenter = judge_of(run, train) if options.pop('judged', True) else None
+        return save_synthetic(f'{run}/synthetic', synthetic, accept(synthetic, segmenter, **options))
 
 # %% ../nbs/37_method.ipynb #3b40e1bd
 class NoAugmentation(Method):

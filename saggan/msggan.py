@@ -11,36 +11,41 @@ from torch.nn import functional as F
 from .progressive import Synthesizer
 
 # %% ../nbs/31b_msggan.ipynb #3e830df9
-def relativistic_hinge(better: torch.Tensor, worse: torch.Tensor):  # (B,) verdicts on those that should look more, and less, real
+def relativistic_hinge(better: torch.Tensor, # (B,) logits of those that should look more real
+                       worse: torch.Tensor): # (B,) logits of those that should look less real
     "Mean hinge loss of each kind against the other's average, a scalar. Source: MSG-GAN's code."
     return F.relu(1 - (better - worse.mean())).mean() + F.relu(1 + (worse - better.mean())).mean()
 
 # %% ../nbs/31b_msggan.ipynb #6043b5a5
-def gradient_at(discriminator, slices: list):  # of a list of slices, to (B,); at every level
-    "Mean squared length of the gradient at these slices, over all levels: the R1 penalty without its weight. Source: Mescheder et al. 2018."
+def gradient_at(discriminator, # of a list of slices, to (B,)
+                slices: list): # at every level
+    """Mean squared length of the gradient at these slices, over all levels: the R1 penalty without its weight.
+    Source: Mescheder et al. 2018."""
     with torch.autocast(slices[-1].device.type, enabled=False):
         here = [x.detach().float().requires_grad_() for x in slices]
-        slopes = torch.autograd.grad(discriminator(here).sum(), here, create_graph=True)
-    return sum(g.flatten(1).square().sum(1) for g in slopes).mean()
+        gradients = torch.autograd.grad(discriminator(here).sum(), here, create_graph=True)
+    return sum(g.flatten(1).square().sum(1) for g in gradients).mean()
 
 # %% ../nbs/31b_msggan.ipynb #8af1361b
 class MSGGAN(Synthesizer):
-    "Multi-scale gradients GAN on PGGAN's blocks, one class. Source: Karnewar and Wang, CVPR 2020, and their BMSG-GAN code."
+    """Multi-scale gradients GAN on PGGAN's blocks, one class.
+    Source: Karnewar and Wang, CVPR 2020, and their BMSG-GAN code."""
     joined = True
     training = dict(lr=3e-3, lr_d=3e-3, beta1=0., beta2=.99, batch_size=16, n_epochs_decay=0, augment='flip')
-    def made(self, z, net, condition=None):
+    def generate(self, z, net, condition=None):  # (B, latent); a GrowingGenerator
         "Slices at every level."
         return [head(f) for head, f in zip(net.heads, net(z, self.levels))]
     def generator_loss(self, batch: dict, direction=None):
-        "The hinge with made slices above real ones; batch has 'real' (B, C, side, side). Returns the loss, a log and no fakes."
-        judge = self.discriminators['discriminator']
-        fake = self.made(self.noise(batch['real']), self.generators['generator'])
-        return relativistic_hinge(judge(fake), judge(self.scales(batch['real']))), {}, {}
+        "The hinge with made slices above real ones; batch has 'real' (B, C, side, side). Loss, a log and no fakes."
+        discriminator = self.discriminators['discriminator']
+        fake = self.generate(self.noise(batch['real']), self.generators['generator'])
+        return relativistic_hinge(discriminator(fake), discriminator(self.scales(batch['real']))), {}, {}
     def discriminator_loss(self, batch: dict, fakes=None):
         "The formula above, with R1 when it has a weight. Returns the loss and a log."
-        with torch.no_grad(): fake = self.made(self.noise(batch['real']), self.generators['generator'])
-        real, judge = self.scales(batch['real']), self.discriminators['discriminator']
-        on_real, on_fake = judge(real), judge(fake)
-        loss, r1 = relativistic_hinge(on_real, on_fake), self.settings.lambda_r1
-        if r1: loss = loss + r1 / 2 * gradient_at(judge, real)
+        discriminator, lambda_r1 = self.discriminators['discriminator'], self.settings.lambda_r1
+        with torch.no_grad(): fake = self.generate(self.noise(batch['real']), self.generators['generator'])
+        real = self.scales(batch['real'])
+        on_real, on_fake = discriminator(real), discriminator(fake)
+        loss = relativistic_hinge(on_real, on_fake)
+        if lambda_r1: loss = loss + lambda_r1 / 2 * gradient_at(discriminator, real)
         return loss, dict(distance=(on_real.mean() - on_fake.mean()).detach())

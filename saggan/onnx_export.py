@@ -17,10 +17,10 @@ from . import __version__
 from .augmentation import Augmenter
 from .core import DataError, SagganError, SettingsError, atomic
 from .readers import SYNTHETIC
-from .slices import DARK
+from .slices import FOREGROUND_THRESHOLD
 
 # %% ../nbs/44_onnx.ipynb #2d632185
-def box_interior(x: torch.Tensor, share: float = .8, dark: float = DARK): # as `saggan.attention.interior`
+def box_interior(x: torch.Tensor, share: float = .8, dark: float = FOREGROUND_THRESHOLD): # as `saggan.attention.interior`
     "1 where a lesion may be put, 0 elsewhere, (B, 1, H, W), by cumulative sums."
     foreground, r = (x.amax(1, keepdim=True) > dark).to(x.dtype), x.shape[-1] // 16
     k = 2 * r + 1

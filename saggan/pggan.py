@@ -7,64 +7,95 @@ __all__ = ['stage', 'gradient_penalty', 'PGGAN']
 
 # %% ../nbs/31a_pggan.ipynb #b365aa64
 import torch
+from fastcore.basics import patch
 from torch.nn import functional as F
 from .progressive import Synthesizer
 
 # %% ../nbs/31a_pggan.ipynb #d8ba4489
-def stage(done: float, levels: int, grow: float = .75):  # share of the training done, doublings, share in which it grows
+def stage(done: float,       # share of the training done
+          levels: int,       # doublings
+          grow: float = .75): # share in which it grows
     "The level that is trained, and how far it has been faded in: (level, alpha in (0, 1])."
     phase = done / grow * 2 * levels if grow else 2 * levels
     if phase >= 2 * levels: return levels, 1.
-    level = (int(phase) + 1) // 2
-    return level, phase - int(phase) + 1e-6 if int(phase) % 2 else 1.
+    whole = int(phase)
+    level = (whole + 1) // 2
+    fading = whole % 2 == 1
+    return level, phase - whole + 1e-6 if fading else 1.
 
 # %% ../nbs/31a_pggan.ipynb #06b552a0
-def gradient_penalty(discriminator,          # of a list of slices, to (B,)
-                     real: list, fake: list, # the slices at each level, made and real
+def gradient_penalty(discriminator,        # of a list of slices, to (B,)
+                     real: list,           # real slices at each level
+                     fake: list,           # made slices at each level
                      target: float = 1.):
     "Mean squared difference between the length of the gradient, on lines between real and made, and `target`."
     mix = torch.rand(len(real[-1]), 1, 1, 1, device=real[-1].device)
     with torch.autocast(real[-1].device.type, enabled=False):
         between = [(mix * r.float() + (1 - mix) * f.float()).requires_grad_() for r, f in zip(real, fake)]
-        slopes = torch.autograd.grad(discriminator(between).sum(), between, create_graph=True, allow_unused=True)
-    return (sum(g.flatten(1).square().sum(1) for g in slopes if g is not None).add(1e-12).sqrt() - target).square().mean()
+        gradients = torch.autograd.grad(discriminator(between).sum(), between, create_graph=True, allow_unused=True)
+    squares = sum(g.flatten(1).square().sum(1) for g in gradients if g is not None)
+    return (squares.add(1e-12).sqrt() - target).square().mean()
 
 # %% ../nbs/31a_pggan.ipynb #574bc974
 class PGGAN(Synthesizer):
     "Progressive growing of GANs, one class. Source: Karras et al., ICLR 2018."
     training = dict(lr=1e-3, lr_d=1e-3, beta1=0., beta2=.99, batch_size=16, n_epochs_decay=0, augment='flip')
-    def stage(self, step=None):
+    def stage(self, step=None):  # None: the current one
+        "The level and alpha of a step; outside a training the last level."
+        if not self.total: return self.levels, 1.
         step = self.step if step is None else step
-        return stage(step / self.total, self.levels, self.settings.grow) if self.total else (self.levels, 1.)
-    def renewed(self): return self.stage()[0] != self.stage(self.step - 1)[0]  # optimisers start anew with a level
-    def faded(self, slices: list, level: int, alpha: float):  # at every level up to `level`
+        return stage(step / self.total, self.levels, self.settings.grow)
+    def renewed(self):
+        "Has a level just begun? The optimisers start anew with it."
+        return self.stage()[0] != self.stage(self.step - 1)[0]
+    def faded(self, slices: list, # at every level up to `level`
+              level: int,
+              alpha: float):
         "The slices as they are seen while `level` fades in."
         if alpha == 1: return slices[:level + 1]
-        return [*slices[:level], alpha * slices[level] + (1 - alpha) * F.interpolate(slices[level - 1], scale_factor=2.)]
-    def made(self, z, net, condition=None):
+        below = F.interpolate(slices[level - 1], scale_factor=2.)
+        return [*slices[:level], alpha * slices[level] + (1 - alpha) * below]
+    def generate(self, z, net, condition=None):  # (B, latent); a GrowingGenerator; (B, conditions, H, W) or None
         "Slices at the levels 0 to the one being trained, or to the last one outside a training."
         level, alpha = self.stage()
         features = net(z, level, condition)
-        top = [net.heads[i](features[i]) for i in range(max(0, level - 1), level + 1)]
-        if level and alpha < 1: top[-1] = alpha * top[-1] + (1 - alpha) * F.interpolate(top[-2], scale_factor=2.)
-        x = top[-1]
+        x = net.heads[level](features[level])
+        if level and alpha < 1:
+            below = net.heads[level - 1](features[level - 1])
+            x = alpha * x + (1 - alpha) * F.interpolate(below, scale_factor=2.)
         return [F.avg_pool2d(x, 2**(level - i)) for i in range(level)] + [x]
-    def condition(self, batch: dict): return None  # maps that the slices of a batch are made for, (B, conditions, H, W)
-    def judged(self, slices: list, condition):  # at every level
-        "Slices with their maps beside them, in [-1, 1] like the slices."
-        return slices if condition is None else [torch.cat([x, 2 * F.adaptive_avg_pool2d(condition, x.shape[-1]) - 1], 1) for x in slices]
+    def condition(self, batch: dict):
+        "Maps that the slices of a batch are made for, (B, conditions, H, W), or None."
+    def d_input(self, slices: list, condition):  # at every level; (B, conditions, H, W) or None
+        "What the discriminator sees: slices with their maps beside them, in [-1, 1] like the slices."
+        if condition is None: return slices
+        return [torch.cat([x, 2 * F.adaptive_avg_pool2d(condition, x.shape[-1]) - 1], 1) for x in slices]
     def generator_loss(self, batch: dict, direction=None):
         "Of slices made now, as many as the batch has 'real' ones (B, C, side, side). Returns the loss, a log and no fakes."
-        c = self.condition(batch)
-        fake = self.made(self.noise(batch['real']), self.generators['generator'], c)
-        return -self.discriminators['discriminator'](self.judged(fake, c), self.stage()[1]).mean(), {}, {}
-    def discriminator_loss(self, batch: dict, fakes=None):
-        "The first formula above. Returns the loss and a log."
-        s, (level, alpha), c = self.settings, self.stage(), self.condition(batch)
-        with torch.no_grad(): fake = self.judged(self.made(self.noise(batch['real']), self.generators['generator'], c), c)
-        real = self.judged(self.faded(self.scales(batch['real']), level, alpha), c)
-        judge = lambda slices: self.discriminators['discriminator'](slices, alpha)
-        on_real, on_fake = judge(real), judge(fake)
-        penalty = gradient_penalty(judge, real, fake)
-        return on_fake.mean() - on_real.mean() + s.lambda_gp * penalty + s.lambda_drift * on_real.square().mean(), dict(
-            distance=(on_real.mean() - on_fake.mean()).detach(), penalty=penalty.detach(), pixels=torch.tensor(4. * 2**level))
+        _, alpha = self.stage()
+        condition = self.condition(batch)
+        fake = self.generate(self.noise(batch['real']), self.generators['generator'], condition)
+        logits = self.discriminators['discriminator'](self.d_input(fake, condition), alpha)
+        return -logits.mean(), {}, {}
+
+# %% ../nbs/31a_pggan.ipynb #dloss001
+@patch
+def discriminator_loss(self: PGGAN,
+                       batch: dict,  # with 'real' (B, C, side, side)
+                       fakes=None):  # of the generators' step: none, new ones are made
+    "The first formula above. Returns the loss and a log."
+    s = self.settings
+    level, alpha = self.stage()
+    condition = self.condition(batch)
+    with torch.no_grad():
+        fake = self.generate(self.noise(batch['real']), self.generators['generator'], condition)
+        fake = self.d_input(fake, condition)
+    real = self.d_input(self.faded(self.scales(batch['real']), level, alpha), condition)
+    def discriminator(slices): return self.discriminators['discriminator'](slices, alpha)
+    on_real, on_fake = discriminator(real), discriminator(fake)
+    penalty = gradient_penalty(discriminator, real, fake)
+    drift = on_real.square().mean()
+    loss = on_fake.mean() - on_real.mean() + s.lambda_gp * penalty + s.lambda_drift * drift
+    distance = on_real.mean() - on_fake.mean()
+    pixels = torch.tensor(4. * 2**level)
+    return loss, dict(distance=distance.detach(), penalty=penalty.detach(), pixels=pixels)

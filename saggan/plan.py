@@ -8,11 +8,12 @@ __all__ = ['GUESS', 'study_tasks', 'stages', 'cell_tasks', 'report_tasks', 'how_
            'seconds_seen', 'clock_of', 'duration', 'size_words']
 
 # %% ../nbs/78_plan.ipynb #a539e1b0
-import os, statistics
+import statistics
 from dataclasses import dataclass, field
 from pathlib import Path
 from .cell import METHODS
 from .core import DataError, SettingsError, environment, read_json, sha256
+from .hardware import processors
 from .knobs import network_settings
 from .runner import Task, fingerprint, notebooks_folder, planned
 from .settings import EXTRAS, cell_name, cell_settings, data_settings, load_settings, merged_settings
@@ -83,7 +84,7 @@ def how_many(settings, # StudySettings
              gpu=None, # name of the GPU, None without one
             ):
     "Chains at a time and processor threads for each."
-    cpus = len(os.sched_getaffinity(0)) if hasattr(os, 'sched_getaffinity') else os.cpu_count() or 1
+    cpus = processors()
     workers = settings.workers or (1 if gpu and settings.device != 'cpu' else min(cpus, 16))
     workers = max(1, min(workers, chains))
     return workers, max(1, cpus//workers)

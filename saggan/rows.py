@@ -6,14 +6,12 @@
 __all__ = ['KINDS', 'method_of']
 
 # %% ../nbs/41_rows.ipynb #f7f5f8fc
-from .augmentation import TranslatorMethod
 from .cell import METHODS, SYNTHESIZER, TRANSLATOR
 from .copy_paste import CopyPaste
 from .core import SettingsError
-from .mask_to_image import ShinMethod
 from .method import Method, NoAugmentation
+from .networks import ShinMethod, SynthesizerMethod, TranslatorMethod
 from .resampling import CutMixMethod, CutOutMethod, MixupMethod, Oversample, Undersample
-from .synthesizers import SynthesizerMethod
 
 # %% ../nbs/41_rows.ipynb #b41dc73b
 KINDS = dict(none=NoAugmentation, classic=Method, oversample=Oversample, undersample=Undersample, mixup=MixupMethod, cutmix=CutMixMethod, cutout=CutOutMethod,

@@ -4,27 +4,21 @@
 
 # %% auto #0
 __all__ = ['SYNTHESIZERS', 'PRESETS', 'synthesizer_settings', 'save_synthesizer', 'load_synthesizer', 'synthesize', 'sample_grid',
-           'fit_synthesizer', 'synthesize_set', 'SynthesizerMethod']
+           'fit_synthesizer']
 
 # %% ../nbs/32_synthesizers.ipynb #06544910
 import json
 from dataclasses import asdict, fields
 from pathlib import Path
-import numpy as np
-import pandas as pd
 import torch
-from safetensors import SafetensorError, safe_open
-from safetensors.torch import save
-from .cell import cell_options, gan_options
-from .core import DataError, SettingsError, atomic, save_figure, sha256, write_json
+from .core import DataError, SettingsError, save_figure, write_json
 from .cpggan import CPGGAN, moved_boxes
-from .method import Method
 from .msggan import MSGGAN
 from .pggan import PGGAN
 from .progressive import ClassBatches, SynthesizerSettings
 from .sampling import named_transform
-from .slices import from_arrays
 from .training import TrainingSettings, find_hardware, from_options, total_steps, train
+from .weights import load_weights, save_weights
 
 # %% ../nbs/32_synthesizers.ipynb #9721c3a9
 SYNTHESIZERS = dict(pggan=PGGAN, msggan=MSGGAN, cpggan=CPGGAN)
@@ -34,48 +28,66 @@ PRESETS = dict(
     paper=dict(n_steps=120_000, picture_every=5000, checkpoint_every=5000))
 
 # %% ../nbs/32_synthesizers.ipynb #09ead144
-def synthesizer_settings(kind: str,           # key of SYNTHESIZERS
-                         size: int, channels: int = 1, seed: int = 0,
+def synthesizer_settings(kind: str,              # key of SYNTHESIZERS
+                         size: int,              # pixels a side
+                         channels: int = 1,      # of the slices
+                         seed: int = 0,          # of weights and batches
                          preset: str = 'paper',  # key of PRESETS
-                         **options):          # fields of SynthesizerSettings and of TrainingSettings
+                         **options):             # fields of SynthesizerSettings and of TrainingSettings
     "SynthesizerSettings and TrainingSettings. Raises SettingsError for names or values that do not exist."
     for name, table in ((preset, PRESETS), (kind, SYNTHESIZERS)):
         if name not in table: raise SettingsError(f'{name!r} is not known here; there are: {", ".join(table)}')
-    options, mine = SYNTHESIZERS[kind].training | PRESETS[preset] | options, {f.name for f in fields(SynthesizerSettings)}
-    networks = {k: options.pop(k) for k in list(options) if k in mine}
-    return from_options(SynthesizerSettings, dict(networks, channels=channels, size=size)), from_options(TrainingSettings, dict(options, seed=seed))
+    options = SYNTHESIZERS[kind].training | PRESETS[preset] | options
+    names = {f.name for f in fields(SynthesizerSettings)}
+    networks = {name: value for name, value in options.items() if name in names}
+    training = {name: value for name, value in options.items() if name not in names}
+    return (from_options(SynthesizerSettings, dict(networks, channels=channels, size=size)),
+            from_options(TrainingSettings, dict(training, seed=seed)))
 
 # %% ../nbs/32_synthesizers.ipynb #bc158655
-def save_synthesizer(path, model, kind: str, **notes):  # a .safetensors file; a Synthesizer; key of SYNTHESIZERS; texts for the header
+def save_synthesizer(path,      # a .safetensors file
+                     model,     # Synthesizer
+                     kind: str, # key of SYNTHESIZERS
+                     **notes):  # texts for the header
     "Write the averaged generator with the settings; whole or not at all."
-    header = dict(saggan='synthesizer', model=kind, settings=json.dumps(asdict(model.settings)), **notes)
-    with atomic(path) as f: f.write(save({k: v.contiguous().cpu() for k, v in model.ema.state_dict().items()}, header))
+    save_weights(path, model.ema.state_dict(), 'synthesizer', model.settings, model=kind, **notes)
 
 # %% ../nbs/32_synthesizers.ipynb #08952b0d
-def load_synthesizer(path, device='cpu'):  # file written by `save_synthesizer`; where to
+def load_synthesizer(path,          # file written by `save_synthesizer`
+                     device='cpu'): # where to
     "The synthesizer in evaluation mode and the file's header. Raises DataError when the file is not one of ours."
-    try:
-        with safe_open(path, 'pt') as f: header, state = f.metadata() or {}, {k: f.get_tensor(k) for k in f.keys()}
-        if header.get('model') not in SYNTHESIZERS: raise DataError(f'{path} holds no synthesizer of saggan; give a folder gan/normal or gan/lesion of a run')
-        model = SYNTHESIZERS[header['model']](from_options(SynthesizerSettings, json.loads(header['settings'])))
-        for nets in (model.ema, model.generators): nets.load_state_dict(state)
-    except (OSError, SafetensorError, ValueError, RuntimeError) as e:
-        raise DataError(f'{path} cannot be read as weights ({type(e).__name__}); train it again') from e
+    def build(header, state):
+        if header.get('model') not in SYNTHESIZERS:
+            raise DataError(f'{path} holds no synthesizer of saggan; give a folder gan/normal or gan/lesion of a run')
+        settings = from_options(SynthesizerSettings, json.loads(header['settings']))
+        model = SYNTHESIZERS[header['model']](settings)
+        model.ema.load_state_dict(state)
+        model.generators.load_state_dict(state)
+        return model, header
+    model, header = load_weights(path, build)
     return model.to(device).eval().requires_grad_(False), header
 
 # %% ../nbs/32_synthesizers.ipynb #7ec13a29
 @torch.no_grad()
-def synthesize(model, n: int, seed: int = 0, boxes=None, batch_size: int = 32):  # Synthesizer; slices; for CPGGAN (n, 1, H, W)
+def synthesize(model,                 # Synthesizer
+               n: int,                # slices
+               seed: int = 0,
+               boxes=None,            # for CPGGAN (n, 1, H, W)
+               batch_size: int = 32): # slices at a time
     "New slices, (n, C, H, W) in [-1, 1], on the CPU; the same seed gives the same ones."
-    z = torch.randn(n, model.settings.latent, generator=torch.Generator().manual_seed(seed))
-    device, out = next(model.parameters()).device, []
+    s = model.settings
+    device = next(model.parameters()).device
+    z = torch.randn(n, s.latent, generator=torch.Generator().manual_seed(seed))
+    slices = [torch.empty(0, s.channels, s.size, s.size)]
     for i in range(0, n, batch_size):
         box = None if boxes is None else boxes[i:i + batch_size].to(device)
-        out.append(model.sample(z[i:i + batch_size].to(device), box).cpu())
-    return torch.cat(out) if out else torch.empty(0, model.settings.channels, *[model.settings.size] * 2)
+        slices.append(model.sample(z[i:i + batch_size].to(device), box).cpu())
+    return torch.cat(slices)
 
 # %% ../nbs/32_synthesizers.ipynb #3dee9b07
-def sample_grid(slices, boxes=None, columns: int = 8):  # (N, C, H, W); (N, 1, H, W) drawn as outlines
+def sample_grid(slices,           # (N, C, H, W)
+                boxes=None,       # (N, 1, H, W) drawn as outlines, or None
+                columns: int = 8):
     "Figure of the first channel of each slice."
     import matplotlib.pyplot as plt
     rows = -(-len(slices) // columns)
@@ -88,18 +100,21 @@ def sample_grid(slices, boxes=None, columns: int = 8):  # (N, C, H, W); (N, 1, H
     return fig
 
 # %% ../nbs/32_synthesizers.ipynb #010802f5
-def fit_synthesizer(slices,           # SliceSet of one class of the training split
-                    folder,           # gets latest.pt, log.jsonl, samples/*.png, weights.safetensors
+def fit_synthesizer(slices,               # SliceSet of one class of the training split
+                    folder,               # gets latest.pt, log.jsonl, samples/*.png, weights.safetensors
                     seed: int = 0,
                     kind: str = 'pggan',  # key of SYNTHESIZERS
-                    until: int = 0,   # stop after this many steps; 0: at the end
-                    **options):       # see `synthesizer_settings`
-    "Train a synthesizer on the slices of one class, or go on; returns it. Raises DataError, SettingsError, TrainingFailed."
-    folder, (c, h, w) = Path(folder), slices.images.shape[1:]
+                    until: int = 0,       # stop after this many steps; 0: at the end
+                    **options):           # see `synthesizer_settings`
+    """Train a synthesizer on the slices of one class, or go on; returns it.
+    Raises DataError, SettingsError, TrainingFailed."""
+    folder = Path(folder)
+    c, h, w = slices.images.shape[1:]
     networks, training = synthesizer_settings(kind, max(h, w), c, seed, **options)
     torch.manual_seed(seed)
     model = SYNTHESIZERS[kind](networks)
-    batches = ClassBatches(slices, training.batch_size, seed, named_transform(training.augment), find_hardware(training.device).device)
+    device = find_hardware(training.device).device
+    batches = ClassBatches(slices, training.batch_size, seed, named_transform(training.augment), device)
     model.total = total_steps(training, len(batches))
     boxes = moved_boxes(slices.masks, 24, seed) if kind == 'cpggan' else None
     def picture(step):
@@ -107,43 +122,7 @@ def fit_synthesizer(slices,           # SliceSet of one class of the training sp
         save_figure(folder/'samples'/f'step-{step:06d}.png', fig)
         fig.clear()
     train(model, batches, training, folder, until, picture)
-    save_synthesizer(folder/'weights.safetensors', model, kind, data=slices.hash, slices=str(len(slices)), patients=json.dumps(slices.patients))
+    save_synthesizer(folder/'weights.safetensors', model, kind, data=slices.hash, slices=str(len(slices)),
+                     patients=json.dumps(slices.patients))
     write_json(folder/'settings.json', asdict(networks) | asdict(training))
     return model
-
-# %% ../nbs/32_synthesizers.ipynb #a43bc31b
-def synthesize_set(models: dict,  # label (0, 1) -> Synthesizer
-                   train,         # SliceSet of the training split
-                   seed: int = 0,
-                   weights: str = ''):  # hash of their files
-    "New slices of each class, a SliceSet in memory with empty masks."
-    images, tables, (h, w) = [], [], train.images.shape[-2:]
-    for label, model in models.items():
-        n = int((train.table.label != label).sum())
-        boxes = (moved_boxes(train.of(label=1).masks, n, seed) if label else torch.zeros(n, 1, h, w)) if model.conditions else None
-        images.append(synthesize(model, n, 2 * seed + label, boxes)[..., :h, :w])
-        t = pd.DataFrame(dict(patient='synthetic', slice=np.arange(n), label=label, position=.5, source=f'synthesised by {type(model).__name__}', weights=weights))
-        if boxes is not None:
-            corners = [(int(b.any(0).nonzero()[0]), int(b.any(1).nonzero()[0]), int(b.any(0).nonzero()[-1]), int(b.any(1).nonzero()[-1])) if b.any() else (-1,) * 4 for b in boxes[:, 0]]
-            t[['x0', 'y0', 'x1', 'y1']] = corners
-        tables.append(t)
-    images, table = torch.cat(images), pd.concat(tables, ignore_index=True).assign(split='train', lesion_px=0)
-    return from_arrays(images, np.zeros((len(images), 1, h, w), bool), table, dict(train.settings, synthetic=True, masks=False))
-
-# %% ../nbs/32_synthesizers.ipynb #8ac5edff
-class SynthesizerMethod(Method):
-    "PGGAN, MSG-GAN, CPGGAN: a model for each class. Source: [CDA] 4.4, 5.3."
-    def plan(self, o: dict):  # from `cell_options`
-        "Folder of each model and the labels that it learns from and makes."
-        if o['method'] != 'cpggan': return dict(normal=(0,), lesion=(1,))
-        return dict(lesion=(0, 1) if gan_options(o).get('with_normals') else (1,))
-    def fit(self, train, run):
-        o = cell_options(run)
-        for k, (name, labels) in enumerate(self.plan(o).items()):
-            fit_synthesizer(train if len(labels) > 1 else train.of(label=labels[0]), Path(run)/'gan'/name, 2 * o['seed'] + k, o['method'], **gan_options(o))
-    def augment(self, train, run):
-        o = cell_options(run)
-        files = {label: Path(run)/'gan'/name/'weights.safetensors' for name, labels in self.plan(o).items() for label in labels}
-        device = find_hardware(o.get('device') or 'auto').device
-        made = synthesize_set({k: load_synthesizer(f, device)[0] for k, f in files.items()}, train, o['seed'], ' '.join(sha256(f) for f in files.values()))
-        return self.keep(made, train, run)

@@ -263,7 +263,8 @@ def test_explore_and_volume_call_what_they_should(tmp_path, monkeypatch, capsys)
 
 
 def test_weights_are_exported_with_their_card_and_as_onnx(tmp_path, capsys):
-    from saggan.translators import SAGGAN, SAGGANSettings, save_translator
+    from saggan.saggan import SAGGAN, SAGGANSettings
+from saggan.translators import save_translator
     gan = tmp_path/'cells'/'saggan-s0'/'gan'
     save_translator(gan/'weights.safetensors', SAGGAN(SAGGANSettings(width=4, blocks=1, d_width=4, d_layers=2)))
     assert main(['export', str(gan.parent), '--out', str(tmp_path/'w'), '--format', 'weights']) == 0

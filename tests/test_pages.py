@@ -77,7 +77,7 @@ def test_equation_table_has_all_equations_and_only_options_that_exist():
     from saggan.classification import ClassifierSettings
     from saggan.settings import StudySettings
     from saggan.training import TrainingSettings
-    from saggan.translators import SAGGANSettings
+    from saggan.saggan import SAGGANSettings
     known = {f.name for kind in (StudySettings, TrainingSettings, SAGGANSettings, ClassifierSettings) for f in fields(kind)}
     known |= {'reduction', 'width', 'start', 'upsample', 'least_change', 'judged', 'seeds'}
     options = {m[1] for row in ROWS if len(row) == 5 for m in re.finditer(r'`(?:--)?(?:\w+\.)?(\w+)(?:=[^`]*)?`', row[2])} - {'own', 'none', 'lsgan', 'l1'}

@@ -7,7 +7,8 @@ from drive import changes, picture, press
 def study(tmp_path_factory):
     "The folder of a study with two networks that nobody has trained."
     import torch
-    from saggan.translators import SAGGAN, SAGGANSettings, save_translator
+    from saggan.saggan import SAGGAN, SAGGANSettings
+from saggan.translators import save_translator
     folder = tmp_path_factory.mktemp('study')
     for seed in (0, 1):
         torch.manual_seed(seed)
