@@ -249,7 +249,7 @@ def _is_whole(value, least):
     "Is it a whole number, at least that?"
     return isinstance(value, (int, np.integer)) and not isinstance(value, bool) and value >= least
 
-# %% ../nbs/05_phantom.ipynb #7922ca46
+# %% ../nbs/05_phantom.ipynb #5766f667
 def check_options(n_patients, shape, contrast, lesion_free, sites):
     "SettingsError when `write_phantom` cannot make what is asked."
     if not _is_whole(n_patients, 1):
@@ -274,8 +274,8 @@ def write_phantom(out, # folder for the cases
     "Write BraTS-like cases under `out`, all modalities and `_seg`, and `phantom.json`; returns the folder."
     check_options(n_patients, shape, contrast, lesion_free, sites)
     out = Path(out)
-    settings = dict(n_patients=n_patients, shape=[int(n) for n in shape], seed=seed, lesion_free=lesion_free, sites=sites,
-                    contrast=[float(c) for c in contrast], version=1)
+    settings = dict(n_patients=n_patients, shape=[int(n) for n in shape], seed=seed, lesion_free=lesion_free,
+                    sites=sites, contrast=[float(c) for c in contrast], version=1)
     if (out/'phantom.json').exists():
         if read_json(out/'phantom.json')['settings'] == settings: return out
         raise SettingsError(f'{out} holds another phantom (see phantom.json there): choose a new folder or delete it.')
@@ -293,7 +293,7 @@ def write_phantom(out, # folder for the cases
 def show_phantom(cases, # list of what `make_case` returns: (images, seg, drawn)
                  width=1.1, # inches a picture
                 ):
-    "A matplotlib figure: a row a patient, its modalities and labels at the largest lesion, and a FLAIR slice without one."
+    "Figure: a row a patient, its modalities and labels at the largest lesion, and a FLAIR slice without one."
     import matplotlib.pyplot as plt
     fig, axs = plt.subplots(len(cases), 6, figsize=(6*width, len(cases)*width), squeeze=False)
     for row, (images, seg, _) in zip(axs, cases):
