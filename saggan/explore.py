@@ -45,7 +45,7 @@ def attention_map(augmenter, x, target): # Augmenter; (C, H, W) in [-1, 1]; 'nor
     return changed_map(source, image, attention, augmenter.model.located)[0, 0].numpy()
 
 # %% ../nbs/70_explore.ipynb #27497d33
-WINDOWS = {'whole range': (0, 1), 'tissue': (.05, .75), 'bright': (.4, 1), 'dark': (0, .4)}  # shares that are black and white
+WINDOWS = {'whole range': (0, 1), 'tissue': (.05, .75), 'bright': (.4, 1), 'dark': (0, .4)}  # black, white: shares
 BY_HAND = 'by hand'
 
 class Browser(Panel):
@@ -68,7 +68,7 @@ class Browser(Panel):
         with self.quiet(): self.attempt(self.opened)
         self.refresh()
 
-# %% ../nbs/70_explore.ipynb #609b4431
+# %% ../nbs/70_explore.ipynb #37408ffb
 @patch
 def settings_column(self: Browser):
     "What can be chosen, on the left."

@@ -98,7 +98,7 @@ def png(rgb, # (h, w) or (h, w, 3) uint8
     Picture.fromarray(rgb).save(f, format='png', compress_level=1)
     return f.getvalue()
 
-# %% ../nbs/69a_panels.ipynb #9b1d4531
+# %% ../nbs/69a_panels.ipynb #9d33f80d
 PANEL_CSS = """
 .saggan {padding: 4px 2px 8px; --soft: #7d8590; --line: rgba(125,133,144,.25); --blue: #2f7ed8; --red: #b32d2d}
 .saggan .widget-label {text-align: left}
@@ -122,7 +122,7 @@ PANEL_CSS = """
 .saggan img.sg-curves, .saggan img.sx-plain {background: none; border-radius: 0}
 """
 
-# %% ../nbs/69a_panels.ipynb #25080757
+# %% ../nbs/69a_panels.ipynb #6a5273f8
 TRAINING_CSS = """
 .sg-monitor {max-width: 1060px}
 .sg-table {border-collapse: collapse; width: 100%; font-size: 12.5px; line-height: 1.35;
@@ -150,7 +150,7 @@ TRAINING_CSS = """
 .sg-monitor .sg-pixels {image-rendering: pixelated; max-width: 100%}
 """
 
-# %% ../nbs/69a_panels.ipynb #a163a1f8
+# %% ../nbs/69a_panels.ipynb #26c958b0
 STUDY_CSS = """
 .sx-line {display: grid; align-items: start;
   grid-template-columns: 150px repeat(5, minmax(76px, 1fr)) minmax(104px, 1.2fr) 58px 84px 72px}
@@ -179,7 +179,7 @@ STUDY_CSS = """
 """
 CSS = PANEL_CSS + TRAINING_CSS + STUDY_CSS
 
-# %% ../nbs/69a_panels.ipynb #475ff6d0
+# %% ../nbs/69a_panels.ipynb #de548fea
 def name_html(text): # '' keeps the height of a line
     "A name above a picture."
     return render('<div class="saggan-name">{{ text or "\N{NO-BREAK SPACE}" }}</div>', text=text)
@@ -192,7 +192,7 @@ def wrong_html(text):
     "What went wrong."
     return render('<div class="saggan-wrong">{{ text }}</div>', text=text)
 
-# %% ../nbs/69a_panels.ipynb #ebf2f25c
+# %% ../nbs/69a_panels.ipynb #87fb2a11
 FACTS = """<div class="saggan-note"><table>
 {%- for name, value in facts.items() %}<tr><td>{{ name }}</td><td>{{ value }}</td></tr>{% endfor -%}
 </table></div>"""
@@ -224,7 +224,7 @@ class Panel:
             try: yield
             finally: self._quiet = before
 
-# %% ../nbs/69a_panels.ipynb #c3d7f107
+# %% ../nbs/69a_panels.ipynb #2d307a64
 @patch
 def attempt(self: Panel, action, clear=False): # called; True: what was wrong before is forgotten when it succeeds
     "Call `action`; what is wrong is shown in the panel."
