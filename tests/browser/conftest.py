@@ -152,7 +152,7 @@ def browser():
 def page(browser):
     "A page with the browser's console in `page.said`; nothing is fetched from other machines."
     context = browser.new_context(viewport=dict(width=1100, height=860))
-    context.set_default_timeout(30_000)
+    context.set_default_timeout(WAIT*1000)
     context.route(lambda url: not url.startswith('http://127.0.0.1'), lambda route: route.abort())
     p = context.new_page()
     p.said = []
