@@ -15,6 +15,7 @@ from .explore import Browser, raw_cases
 from .monitor import Monitor
 from .panels import escaped
 from .reader_study import ReaderStudy
+from .run_folder import study_dir, trial_folders, trials_folder
 from .slices import SliceSet
 from .study_explorer import StudyExplorer
 from .translate import TranslatorPanel
@@ -26,7 +27,7 @@ def contents(path): # a folder
     "What it is, a key of TABS; DataError when there is nothing to explore."
     path = Path(path)
     if not path.is_dir(): raise DataError(f'{path}: there is no such folder.')
-    if (path/'cells').is_dir(): return 'study'
+    if trials_folder(path).is_dir(): return 'study'
     if (path/'plan.json').exists(): return 'reading'
     if any((path/k).is_dir() for k in ('gan', 'classifier', 'synthetic')): return 'cell'
     if (path/'log.jsonl').exists(): return 'training'
@@ -40,7 +41,7 @@ def prepared_set(path, kind): # folder; from `contents`
     "The prepared set that belongs to a study or a cell; the folder itself for a set or scans. DataError when it is not there."
     path = Path(path).resolve()
     if kind not in ('study', 'cell'): return path
-    study = path if kind == 'study' else path.parent.parent if path.parent.name == 'cells' else path
+    study = path if kind == 'study' else study_dir(path)
     configs = [read_yaml(p) or {} for p in (path/'config.yaml', study/'config.yaml') if p.exists()]
     return Path(next((c['data'] for c in configs if c.get('data')), study/'data'))
 
@@ -86,7 +87,7 @@ def read_blinded(path, kind, n=40): # folder; from `contents`; slices
     path = Path(path)
     if (path/'plan.json').exists(): return ReaderStudy(path)
     if (path/'reader_study'/'plan.json').exists(): return ReaderStudy(path/'reader_study')
-    cells = [path] if kind == 'cell' else sorted(path.glob('cells/*'), key=lambda c: (not c.name.startswith('saggan-s'), c.name))
+    cells = [path] if kind == 'cell' else sorted(trial_folders(path), key=lambda c: (not c.name.startswith('saggan-s'), c.name))
     cell = next((c for c in cells if (c/'synthetic'/'settings.json').exists()), None)
     if cell is None: raise DataError(f'{path}: no synthetic slices that could be read against real ones; run saggan augment or saggan study first.')
     made, real = SliceSet.open(cell/'synthetic'), SliceSet.open(prepared_set(path, kind))

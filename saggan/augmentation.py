@@ -13,7 +13,7 @@ from pathlib import Path
 import numpy as np
 import torch
 from torch.nn import functional as F
-from .cell import cell_options, gan_options
+from .run_folder import cell_options, files_of_trials, gan_options
 from .cyclegan import changed_map
 from .core import DataError, SettingsError, progress, read_json, sha256
 from .method import Method
@@ -133,14 +133,13 @@ def find_weights(path):  # a run, a cell, a gan folder or a .safetensors file
     "The weights file of a translator below a path; in a study SAG-GAN's first seed, or the only other method's. Raises DataError, naming the choices."
     path = Path(path)
     if path.is_file(): return path
-    for pattern in ('weights.safetensors', 'gan/weights.safetensors', 'cells/*/gan/weights.safetensors'):
-        files = sorted(path.glob(pattern))
+    for files in (sorted(path.glob('weights.safetensors')), sorted(path.glob('gan/weights.safetensors')), files_of_trials(path, 'gan/weights.safetensors')):
         if len(files) == 1: return files[0]
         of = {}
         for f in files: of.setdefault(f.parts[-3].rpartition('-s')[0], []).append(f)
         if one := of.get('saggan') or (len(of) == 1 and files): return min(one, key=lambda f: int(f.parts[-3].rpartition('-s')[2]))
         if of: raise DataError(f'{path} holds networks of several methods ({", ".join(of)}): give the folder of one cell, such as {files[0].parent.parent}')
-    raise DataError(f'{path}: no weights.safetensors here, in gan/ or in cells/*/gan/; train first, or give the folder of a finished run')
+    raise DataError(f'{path}: no weights.safetensors here, in gan/ or in trials/*/gan/; train first, or give the folder of a finished run')
 
 # %% ../nbs/40_augmentation.ipynb #49f9fe81
 def measured(source, out, located: bool = True):  # (B, C, H, W); Translation; does the translator's attention say where?

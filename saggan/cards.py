@@ -14,7 +14,7 @@ from pathlib import Path
 import pandas as pd, yaml
 from . import __version__
 from .augmentation import find_weights
-from .cell import training_part
+from .run_folder import files_of_trials, training_part, trial_dir, trial_of
 from .core import SagganError, atomic, read_json, read_yaml, sha256, write_text
 from .data import SliceSet, prevalence
 from .sections import numbers
@@ -186,15 +186,15 @@ def failures_text(facts, method=None, seed=None): # Facts; of one cell, or None 
 def weights_text(facts, method=None, seed=None): # as above
     "Table of the files with weights of networks."
     rows = []
-    for path in sorted(facts.run.glob('cells/*/gan/**/weights.safetensors')):
-        m, _, s = path.relative_to(facts.run).parts[1].rpartition('-s')
+    for path in files_of_trials(facts.run, 'gan/**/weights.safetensors'):
+        m, _, s = trial_of(path, facts.run).name.rpartition('-s')
         if m == (method or m) and s == (s if seed is None else str(seed)): rows.append([path.relative_to(facts.run).as_posix(), label_of(m), s, f'{path.stat().st_size/1e6:.1f}', f'`{sha256(path)[:16]}`'])
     return table_md(['file', 'method', 'seed', 'MB', 'SHA-256'], rows)
 
 def settings_text(facts, method=None, seed=None): # as above
     "The settings of the study, folders without their path, and those of one cell's networks, as YAML."
     def text(d): return '```yaml\n' + yaml.safe_dump({k: Path(v).name if k in ('source', 'data') else v for k, v in d.items() if v not in (None, '', {}, [])}, sort_keys=False) + '```'
-    own = facts.run/'cells'/f'{method}-s{seed}'/'gan'/'settings.json'
+    own = trial_dir(facts.run, method, seed)/'gan'/'settings.json'
     return facts.config and text(facts.config) + ('\n\nOf the networks and their training:\n\n' + text(read_json(own)) if own.exists() else '')
 
 # %% ../nbs/61_cards.ipynb #6220f59d
@@ -221,7 +221,7 @@ def write_cards(run): # folder of a study
     "Write MODEL_CARD.md and DATA_CARD.md of a study and a model card beside each translator's weights; returns the paths."
     facts = Facts(run)
     out = [write_text(facts.run/'MODEL_CARD.md', model_card(facts)), write_text(facts.run/'DATA_CARD.md', data_card(facts))]
-    for path in sorted(facts.run.glob('cells/*/gan/weights.safetensors')):
+    for path in files_of_trials(facts.run, 'gan/weights.safetensors'):
         method, _, seed = path.parts[-3].rpartition('-s')
         if method and seed.isdigit(): out.append(write_text(path.with_name('MODEL_CARD.md'), model_card(facts, method, int(seed))))
     return out

@@ -14,7 +14,7 @@ from dataclasses import asdict, dataclass, fields
 from pathlib import Path
 import numpy as np, pandas as pd, torch, torch.nn.functional as F
 from torch import nn
-from .cell import cell_options, cell_splits
+from .run_folder import cell_options, cell_splits
 from .core import DataError, SagganError, SettingsError, atomic, progress, sha256, write_json, write_text
 from .scores import choose_threshold, metrics, plot_predictions, read_predictions, sensitivity, specificity, write_predictions
 from .slices import SliceSet, assert_disjoint
@@ -330,7 +330,7 @@ def classify_cell(run, # folder of a cell
                   method=None, # saggan.method.Method; None: the one the cell names
                  ):
     "Train and judge one classifier for a cell; returns its metrics. Finished work is not done again, unfinished is continued."
-    from saggan.rows import method_of
+    from saggan.registry import method_of
     run, config = Path(run), cell_options(run)
     method = method or method_of(config['method'])
     out, base = run/'classifier'/name, dict(precision=config.get('precision', 'auto'), device=config.get('device', 'auto'), seed=config['seed'])

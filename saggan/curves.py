@@ -13,7 +13,7 @@ import numpy as np
 from matplotlib.ticker import LogLocator, MaxNLocator, NullFormatter
 from PIL import Image as Picture
 from scipy.signal import lfilter
-from .courses import alarms, pace, seconds_left
+from .training_logs import alarms, pace, seconds_left
 from .figures import INK, colour
 from .page import value
 from .panels import Still

@@ -14,7 +14,7 @@ import torch
 from torch import nn
 from torch.nn import functional as F
 from .augmentation import find_weights
-from .cell import cell_options, cell_splits
+from .run_folder import cell_options, cell_splits
 from .core import DataError, SettingsError, save_figure, write_json, write_text
 from .quality import changes, in_batches, judge_of, moved, overlap
 from .slices import SliceSet, to_csv

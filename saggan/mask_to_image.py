@@ -16,7 +16,7 @@ from scipy import ndimage
 from torch.nn import functional as F
 from safetensors import SafetensorError, safe_open
 from safetensors.torch import save
-from .cell import cell_options, gan_options
+from .run_folder import cell_options, gan_options
 from .copy_paste import find_place
 from .core import DataError, SettingsError, atomic, save_figure, sha256, write_json
 from .cyclegan import Translator

@@ -165,7 +165,7 @@ def quiet():
 # %% ../nbs/81_measure.ipynb #98e4a5b1
 def start_cost():
     "Seconds and GiB of a fresh process that has loaded what a cell needs."
-    code = "import saggan.rows, saggan.fidelity, matplotlib.pyplot\ntry: print([r for r in open('/proc/self/status') if r.startswith('VmHWM')][0].split()[1])\nexcept OSError: print(600_000)"
+    code = "import saggan.augmentation, saggan.mask_to_image, saggan.synthesizers, saggan.fidelity, matplotlib.pyplot\ntry: print([r for r in open('/proc/self/status') if r.startswith('VmHWM')][0].split()[1])\nexcept OSError: print(600_000)"
     t = time.perf_counter()
     done = subprocess.run([sys.executable, '-c', code], capture_output=True, text=True)
     return time.perf_counter() - t, int(done.stdout.split()[-1])/2**20 if done.returncode == 0 else .6

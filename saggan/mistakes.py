@@ -10,6 +10,7 @@ import contextlib
 from pathlib import Path
 import numpy as np, pandas as pd
 from .core import DataError, SagganError, read_json, read_yaml
+from .run_folder import predictions_file, trial_dir
 from .scores import metrics
 from .slices import SliceSet
 from .study import COLUMNS, make_table
@@ -20,7 +21,7 @@ def current_table(run, # folder of a study
                   replicates=300): # bootstrap draws, where the table has to be made
     "(frame as `make_table` gives it, its bootstrap draws): the report's if that is up to date, else a new one."
     number = lambda t: t.reindex(columns=COLUMNS).apply(lambda c: c if c.name in COLUMNS[:3] else pd.to_numeric(c))
-    saved, files = Path(run)/'metrics.json', [Path(run)/'cells'/f'{m}-s{s}'/'classifier'/c/'predictions.csv' for c, m, s in predictions]
+    saved, files = Path(run)/'metrics.json', [predictions_file(trial_dir(run, m, s), c) for c, m, s in predictions]
     with contextlib.suppress(DataError, KeyError, TypeError, OSError):
         if saved.stat().st_mtime >= max(f.stat().st_mtime for f in files):
             told = read_json(saved)

@@ -10,7 +10,7 @@ import asyncio, contextlib
 from pathlib import Path
 import ipywidgets as w
 from .core import SagganError
-from .courses import find_courses, state, study_state
+from .training_logs import find_courses, state, study_state
 from .curves import FIRST, alarm_text, course_table, measures_of, name_of, plot_courses, png_bytes, study_text
 from .panels import Panel, escaped
 

@@ -13,7 +13,7 @@ import torch
 from safetensors import SafetensorError, safe_open
 from safetensors.torch import save
 from scipy import ndimage
-from .cell import cell_options, shared
+from .run_folder import cell_options, shared
 from .core import DataError, atomic, one_at_a_time, sha256
 from .cyclegan import changed_map
 from .generator import AttentionNet

@@ -5,7 +5,7 @@
 # %% auto #0
 __all__ = ['KEPT', 'EMPTY', 'GPU_PEAK', 'notebooks_folder', 'planned', 'fingerprint', 'Task', 'Kernels', 'held', 'begin',
            'Kernel', 'StudyEngine', 'kernel_environment', 'NotebookFailed', 'check_parameters', 'keep_failure',
-           'run_task', 'run_notebook']
+           'run_task', 'find_notebook', 'run_notebook']
 
 # %% ../nbs/76_runner.ipynb #11b21c9d
 import ast, contextlib, json, os, signal, sys, tempfile, threading, time
@@ -18,14 +18,15 @@ from papermill.exceptions import PapermillExecutionError
 from papermill.execute import execute_notebook
 from papermill.log import logger
 from .core import DataError, SagganError, read_json, sha256, write_json
+from .registry import STAGES
 from .settings import check_names
 
 # %% ../nbs/76_runner.ipynb #db775b40
 def notebooks_folder():
-    "The folder with the numbered notebooks; DataError when the installation has none."
+    "The folder with the notebooks of the stages; DataError when the installation has none."
     package = Path(__file__).resolve().parent
     for folder in (package/'notebooks', package.parent/'nbs'):
-        if any(folder.glob('[0-9]*.ipynb')): return folder
+        if (folder/STAGES['data'].notebook).exists(): return folder
     raise DataError(f'{package}: no notebooks beside the package; install saggan again (pip install .).')
 
 # %% ../nbs/76_runner.ipynb #7a1f3be9
@@ -68,6 +69,9 @@ class Task:
     mark: str = ''  # its fingerprint
     after: str = ''  # fingerprint of the task it builds on
     files: tuple = ()  # what it must have left, or it is not finished
+
+    @property
+    def name(self): return self.label.rpartition(' ')[2]  # without the trial: 'classification-resnet18'
 
     @property
     def done(self): return self.output.with_suffix('.done.json')
@@ -280,16 +284,24 @@ def run_task(task, # Task
     return seconds
 
 # %% ../nbs/76_runner.ipynb #eda493cb
-def run_notebook(notebook, # path of a notebook, or its name in the notebooks' folder
-                 output, # path of the executed copy
-                 parameters=None, # dict for its parameters cell
+def find_notebook(name):  # path of a notebook, the name of its stage, or its own name
+    "The path of a notebook; DataError when there is none of that name."
+    if Path(name).exists(): return Path(name).resolve()
+    folder = notebooks_folder()
+    if str(name) in STAGES: return folder/STAGES[str(name)].notebook
+    found = sorted(folder.rglob(Path(name).with_suffix('.ipynb').name))
+    if not found: raise DataError(f'{name}: there is no such notebook.')
+    return found[0]
+
+def run_notebook(notebook,         # path of a notebook, or its name in the notebooks' folder, or that of its stage
+                 output,           # path of the executed copy
+                 parameters=None,  # dict for its parameters cell
                  stage_only=False, # only its parameters cell and the cells tagged `stage`
-                 config=None, # settings it reads: part of what decides whether it is finished
-                 threads=None, # processor threads it may use
-                ):
+                 config=None,      # settings it reads: part of what decides whether it is finished
+                 threads=None,     # processor threads it may use
+                 ):
     "Execute one notebook unless that is done; seconds, None when there was nothing to do. SettingsError, NotebookFailed."
-    notebook = Path(notebook)
-    if not notebook.exists(): notebook = notebooks_folder()/notebook.with_suffix('.ipynb').name
+    notebook = find_notebook(notebook)
     mark = fingerprint(notebook, parameters, stage_only, config)
-    task = Task(notebook.stem, notebook.resolve(), Path(output).resolve(), parameters or {}, stage_only, mark)
+    task = Task(notebook.stem, notebook, Path(output).resolve(), parameters or {}, stage_only, mark)
     with Kernels() as kernels, kernels.lent(threads) as kernel: return run_task(task, kernel)

@@ -16,6 +16,7 @@ from .core import DataError, SagganError, read_json
 from .figures import MARKS, STYLE, plot_intervals, plot_roc, plot_variants
 from .page import fold, grouped, method_cell, note, p_value, picture, section, strip, table_html, value, with_range
 from .statistics import MEASURES
+from .run_folder import files_of_trials, trial_of, trials_folder
 from .study import LABELS, label_of, published
 
 # %% ../nbs/60c_sections.ipynb #d1bb62bd
@@ -172,8 +173,8 @@ def numbers(run, # folder of a study
         for k, v in d.items():
             if isinstance(v, dict): walk(v, method, seed, f'{prefix}{k}.')
             elif isinstance(v, (int, float)) and not isinstance(v, bool): rows.append((method, seed, prefix + k, float(v)))
-    for path in sorted(Path(run).glob(f'cells/*/{name}')):
-        method, _, seed = path.relative_to(run).parts[1].rpartition('-s')
+    for path in files_of_trials(run, name):
+        method, _, seed = trial_of(path, run).name.rpartition('-s')
         with contextlib.suppress(DataError, AttributeError):
             if method and seed.isdigit(): walk(read_json(path), method, int(seed))
     return pd.DataFrame(rows, columns=['method', 'seed', 'name', 'value'])
@@ -218,8 +219,8 @@ def first_cells(run, # folder of a study
                ):
     "Dict method -> folder of its first seed that has it, in the order of the table."
     found = {}
-    for path in Path(run).glob(f'cells/*/{what}'):
-        cell = Path(run)/'cells'/path.relative_to(run).parts[1]
+    for path in files_of_trials(run, what):
+        cell = trial_of(path, run)
         method, _, seed = cell.name.rpartition('-s')
         if method and seed.isdigit(): found.setdefault(method, {})[int(seed)] = cell
     order = [*(m for m in LABELS if m in found), *sorted(m for m in found if m not in LABELS)]
@@ -318,5 +319,5 @@ def origin_section(run, # folder of a study
     def rows(d): return [[html.escape(str(k)), html.escape(', '.join(map(str, v)) if isinstance(v, list) else str(v))] for k, v in d.items() if v not in (None, '', {}, [])]
     files = ['MODEL_CARD.md', 'DATA_CARD.md', 'table.csv', 'metrics.json', 'config.yaml', 'environment.json', 'run.jsonl']
     links = ', '.join(f'<a href="{f}">{f}</a>' for f in files if (run/f).exists())
-    return section('What it was made with', [f'<p>Beside this file: {links}. Every figure above can be recomputed from <code>cells/*/classifier/*/predictions.csv</code>.</p>',
+    return section('What it was made with', [f'<p>Beside this file: {links}. Every figure above can be recomputed from <code>{trials_folder(run).name}/*/classifier/*/predictions.csv</code>.</p>',
         fold('Settings', table_html(rows(config), ['', ''], 'wrap')), fold('Machine and versions', table_html(rows(flatten), ['', ''], 'wrap')) if flatten else ''], False)

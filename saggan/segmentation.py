@@ -14,7 +14,7 @@ import numpy as np
 import pandas as pd
 import torch
 from torch.nn import functional as F
-from .cell import cell_options, cell_splits
+from .run_folder import cell_options, cell_splits
 from .core import DataError, SettingsError, atomic, progress, write_json, write_text
 from .losses import mask_loss
 from .quality import in_batches
@@ -145,7 +145,7 @@ def validation_dice(net, val, device):  # U-Net, SliceSet, where the network is
 # %% ../nbs/52_segmentation.ipynb #accff258
 def segment_cell(run):  # folder of a cell
     "Train and judge the U-Net of a cell on its test slices; returns its figures, or None for a row that gives a segmentation nothing."
-    from saggan.rows import method_of
+    from saggan.registry import method_of
     run, o, begun = Path(run), cell_options(run), time.perf_counter()
     if o['method'] in WITHOUT: return None
     s = segmentation_settings(**dict(o.get('segment') or {}) | {k: o.get(k) or 'auto' for k in ('device', 'precision')} | dict(seed=o['seed']))

@@ -11,12 +11,13 @@ import html
 from pathlib import Path
 import ipywidgets as w, numpy as np, pandas as pd
 from .core import DataError, SagganError
-from .courses import study_state
+from .training_logs import study_state
 from .curves import plain, png_bytes, study_text
 from .figures import INK, colour, roc_points
 from .mistakes import Finder, current_table, mistakes
 from .page import data_uri, p_value, strip, value
 from .panels import Panel, Still, control, escaped, frame, painted, png
+from .run_folder import trial_dir, trials_folder
 from .scores import metrics
 from .statistics import MEASURES
 from .study import LABELS, label_of, load_predictions
@@ -113,7 +114,7 @@ class StudyExplorer(Panel):
     "Widget: the table of a study, and what is behind a row. `view` is what is shown; `static()` a figure of it."
     def __init__(self, path, draws=300): # folder of a study; bootstrap draws, where the report's table is not up to date
         self.path, self.draws, self.finder, self.sort, self.down, self.method, self.rows = Path(path).resolve(), draws, None, 'method', True, None, {}
-        if not (self.path/'cells').is_dir(): raise DataError(f'{path}: is no folder of a study (it has no cells); give the folder that saggan study wrote.')
+        if not trials_folder(self.path).is_dir(): raise DataError(f'{path}: is no folder of a study (it has no trials); give the folder that saggan study wrote.')
         self.classifier, self.measure = control(w.Dropdown, 'classifier', width='230px'), control(w.Dropdown, 'difference', options=[(v, k) for k, v in MEASURES.items()], width='230px')
         self.again, self.note = w.Button(description='Read again', layout=dict(width='110px')), w.HTML()
         self.heads = {k: w.Button(description=v, tooltip=f'sort by {v}') for k, v in HEADS.items()}
@@ -220,7 +221,7 @@ def _draw(self):
     if not shown: return
     self.title.value = f'<div style="width:150px;font-size:15px;font-weight:600">{escaped(label_of(self.method))}</div>'
     if shown == 'curve': self.curve.value = png_bytes(plot_method(self.predictions, self.classifier.value, self.method, self.seeds()), 100)
-    elif shown == 'pictures': self.pictures.value = pictures_html(self.path/'cells'/f'{self.method}-s{_one_seed(self)}')
+    elif shown == 'pictures': self.pictures.value = pictures_html(trial_dir(self.path, self.method, _one_seed(self)))
     else: _draw_mistake(self)
 
 def _one_seed(self):

@@ -15,7 +15,7 @@ import pandas as pd
 import torch
 from safetensors import SafetensorError, safe_open
 from safetensors.torch import save
-from .cell import cell_options, gan_options
+from .run_folder import cell_options, gan_options
 from .core import DataError, SettingsError, atomic, save_figure, sha256, write_json
 from .cpggan import CPGGAN, moved_boxes
 from .method import Method

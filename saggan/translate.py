@@ -16,7 +16,8 @@ from .cyclegan import changed_map
 from .explore import Picker, shelf_of
 from .generator import composite
 from .panels import control, escaped, frame, heat, line, painted, Panel, png, signed, Still, windowed
-from .study import label_of
+from .registry import label_of
+from .run_folder import files_of_trials
 
 # %% ../nbs/71_translate.ipynb #bd2196a0
 def moved(plane, # (H, W)
@@ -61,12 +62,13 @@ def find_models(path, # a study, a cell, a gan folder or a weights file
                ):
     "Printed name -> weights file of every translator in there; DataError when there is none."
     path, out = Path(path), {}
-    files = [path] if path.is_file() else sorted({f for p in ('', 'gan/', 'cells/*/gan/') for f in path.glob(f'{p}weights.safetensors')})
+    files = [path]
+    if path.is_dir(): files = sorted({*path.glob('weights.safetensors'), *path.glob('gan/weights.safetensors'), *files_of_trials(path, 'gan/weights.safetensors')})
     for f in files:
         method, _, seed = f.parts[-3].rpartition('-s') if len(f.parts) > 2 else ('', '', '')
         name = f'{label_of(method)}, seed {seed}' if method and seed.isdigit() else f.parent.parent.name if f.parent.name == 'gan' else f.parent.name or f.name
         if translates(f): out[name] = f
-    if not out: raise DataError(f'{path}: no trained translator here (weights.safetensors in gan/ or cells/*/gan/). Train one first, or give the folder of a run.')
+    if not out: raise DataError(f'{path}: no trained translator here (weights.safetensors in gan/ or trials/*/gan/). Train one first, or give the folder of a run.')
     return out
 
 # %% ../nbs/71_translate.ipynb #e8e9e33a

@@ -12,7 +12,7 @@ import pytest
 from toys import notebook, toy_study
 
 from saggan.batch import locked, run_study
-from saggan.cell import METHODS
+from saggan.registry import METHODS
 from saggan.core import DataError, SettingsError, read_json, read_jsonl
 from saggan.runner import NotebookFailed, notebooks_folder, planned, run_notebook
 from saggan.settings import load_settings, study_settings
