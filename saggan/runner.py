@@ -12,6 +12,7 @@ import ast, contextlib, inspect, json, os, signal, sys, tempfile, threading, tim
 from dataclasses import dataclass, field
 from pathlib import Path
 import nbformat
+from fastcore.basics import patch
 from papermill.clientwrap import PapermillNotebookClient
 from papermill.engines import NBClientEngine, papermill_engines
 from papermill.exceptions import PapermillExecutionError
@@ -212,27 +213,31 @@ class Kernel:
         if self.used: self.ask(inspect.getsource(empty_kernel) + 'empty_kernel()')
         self.used = False
 
-    def rest(self):
-        "Empty the kernel, and end it when it keeps more than KEPT GiB all the same."
-        if not self.client or self.kernels.stopping.is_set(): return
-        self.empty()
-        if (held(self.pid, 'VmRSS') or 0) > KEPT: self.end()
+# %% ../nbs/76_runner.ipynb #e14b77da
+@patch
+def rest(self: Kernel):
+    "Empty the kernel, and end it when it keeps more than KEPT GiB all the same."
+    if not self.client or self.kernels.stopping.is_set(): return
+    self.empty()
+    if (held(self.pid, 'VmRSS') or 0) > KEPT: self.end()
 
-    def last_words(self):
-        "The last words of the kernel's process itself."
-        if not self.client: return ''
-        self.errors.seek(0)
-        return self.errors.read().decode(errors='replace')[-2000:]
+@patch
+def last_words(self: Kernel):
+    "The last words of the kernel's process itself."
+    if not self.client: return ''
+    self.errors.seek(0)
+    return self.errors.read().decode(errors='replace')[-2000:]
 
-    def end(self):
-        "End the kernel; the next notebook starts another."
-        if not self.client: return
-        self.client.shutdown_kernel = 'immediate'  # it has nothing left to say
-        with contextlib.suppress(Exception): self.client._cleanup_kernel()
-        self.kernels.running.discard(self)
-        self.errors.close()
-        self.sockets.cleanup()
-        self.client, self.used = None, False
+@patch
+def end(self: Kernel):
+    "End the kernel; the next notebook starts another."
+    if not self.client: return
+    self.client.shutdown_kernel = 'immediate'  # it has nothing left to say
+    with contextlib.suppress(Exception): self.client._cleanup_kernel()
+    self.kernels.running.discard(self)
+    self.errors.close()
+    self.sockets.cleanup()
+    self.client, self.used = None, False
 
 # %% ../nbs/76_runner.ipynb #8714b8c9
 class StudyEngine(NBClientEngine):
