@@ -46,13 +46,13 @@ def run(data, out, methods, seeds, size, workers):
     if board.failures: raise SystemExit('\n'.join(board.failures))
     rows = [r for r in read_jsonl(Path(out)/'run.jsonl') if r['event'] == 'notebook']
     cells = [r['seconds'] for r in rows if ' ' in r['label']]
-    own = lambda prefix: sum(r['seconds'] for r in rows if ' ' not in r['label'] and r['label'].startswith(prefix))
+    def own(*stages): return sum(r['seconds'] for r in rows if r['label'].lstrip('0123456789_') in stages)  # an older checkout has numbers
     once = sum(r['seconds'] for r in rows if ' ' not in r['label'])
     n, t = len(methods)*seeds, time.perf_counter()
     run_study(None, out, say=say)
     again = time.perf_counter() - t
-    peak = max(read_json(p).get('peak_gb') or 0 for p in Path(out).glob('cells/*/notebooks/*.done.json'))
-    return dict(cells=n, notebooks=len(rows), seconds=seconds, cell=(seconds - once)/n, chain=sum(cells)/n, data=own('0'), report=own('6'), again=again, peak_gib=peak)
+    peak = max(read_json(p).get('peak_gb') or 0 for p in Path(out).glob('*/*/notebooks/*.done.json'))  # trials, or cells
+    return dict(cells=n, notebooks=len(rows), seconds=seconds, cell=(seconds - once)/n, chain=sum(cells)/n, data=own('data', 'phantom'), report=own('study', 'cards', 'report'), again=again, peak_gib=peak)
 
 
 def main():

@@ -19,6 +19,7 @@ from .explore import Browser
 from .monitor import Monitor
 from .patients import raw_cases
 from .reader_study import ReaderStudy
+from .run_folder import study_dir, trial_folders, trials_folder
 from .slices import SliceSet
 from .study_explorer import StudyExplorer
 from .translate import TranslatorPanel
@@ -31,7 +32,7 @@ def contents(path): # a folder
     "What it is, a key of TABS; DataError when there is nothing to explore."
     path = Path(path)
     if not path.is_dir(): raise DataError(f'{path}: there is no such folder.')
-    if (path/'cells').is_dir(): return 'study'
+    if trials_folder(path).is_dir(): return 'study'
     if (path/'plan.json').exists(): return 'reading'
     if any((path/name).is_dir() for name in ('gan', 'classifier', 'synthetic')): return 'cell'
     if (path/'log.jsonl').exists(): return 'training'
@@ -48,7 +49,7 @@ def prepared_set(path, # folder
     "The prepared set of a study or a cell; the folder itself for a set or scans. DataError when it is not there."
     path = Path(path).resolve()
     if kind not in ('study', 'cell'): return path
-    study = path.parent.parent if kind == 'cell' and path.parent.name == 'cells' else path
+    study = path if kind == 'study' else study_dir(path)
     for config in (path/'config.yaml', study/'config.yaml'):
         settings = read_yaml(config) if config.exists() else None
         if settings and settings.get('data'): return Path(settings['data'])
@@ -118,7 +119,7 @@ def read_blinded(path, # folder
     path = Path(path)
     for folder in (path, path/'reader_study'):
         if (folder/'plan.json').exists(): return ReaderStudy(folder)
-    cells = [path] if kind == 'cell' else sorted(path.glob('cells/*'), key=saggan_first)
+    cells = [path] if kind == 'cell' else sorted(trial_folders(path), key=saggan_first)
     cells = [cell for cell in cells if (cell/'synthetic'/'settings.json').exists()]
     if not cells:
         raise DataError(f'{path}: no synthetic slices that could be read against real ones; '

@@ -14,7 +14,7 @@ import numpy as np
 import torch
 from torch.nn import functional as F
 from .attention import MIN_LESION_FRACTION
-from .cell import cell_options
+from .run_folder import cell_options
 from .core import DataError, SettingsError, progress, read_json, sha256
 from .quality import enough, measured
 from .slices import from_arrays

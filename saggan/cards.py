@@ -14,8 +14,8 @@ from .augmentation import find_weights
 from .core import atomic, read_json, sha256, write_text
 from .data_card import CITE, USE, data_card, identity_text, licence, made_text, yaml_text
 from .display import render_text, value
-from .evidence import trial_of
 from .facts import Facts, bullets, known, over_seeds, table_md, with_interval
+from .run_folder import files_of_trials, gan_dir, method_and_seed, trial_dir
 from .statistics import MEASURES
 from .study import label_of
 
@@ -77,11 +77,11 @@ def results_text(facts, method=None): # as above
 def weights_text(facts, method=None, seed=None): # Facts; of one trial, or None for all
     "Table of the files with weights of networks."
     rows = []
-    for path in sorted(facts.run.glob('cells/*/gan/**/weights.safetensors')):
+    for path in files_of_trials(facts.run, 'gan/**/weights.safetensors'):
         file = path.relative_to(facts.run)
-        trial_method, _, trial_seed = file.parts[1].rpartition('-s')
+        trial_method, trial_seed = method_and_seed(file.parts[1])
         if method is not None and trial_method != method: continue
-        if seed is not None and trial_seed != str(seed): continue
+        if seed is not None and trial_seed != seed: continue
         size = f'{path.stat().st_size/1e6:.1f}'
         rows.append([file.as_posix(), label_of(trial_method), trial_seed, size, f'`{sha256(path)[:16]}`'])
     return table_md(['file', 'method', 'seed', 'MB', 'SHA-256'], rows)
@@ -98,7 +98,7 @@ def settings_text(facts, method=None, seed=None): # Facts; of one trial, or None
     "The settings of the study and those of one trial's networks."
     if not facts.config: return ''
     text = yaml_block(facts.config)
-    file = facts.run/'cells'/f'{method}-s{seed}'/'gan'/'settings.json'
+    file = gan_dir(trial_dir(facts.run, method, seed))/'settings.json'
     if file.exists(): text += '\n\nOf the networks and their training:\n\n' + yaml_block(read_json(file))
     return text
 
@@ -218,9 +218,9 @@ def write_cards(run): # folder of a study
     facts = Facts(run)
     paths = [write_text(facts.run/'MODEL_CARD.md', model_card(facts)),
              write_text(facts.run/'DATA_CARD.md', data_card(facts))]
-    for weights in sorted(facts.run.glob('cells/*/gan/weights.safetensors')):
-        trial = trial_of(weights.parts[-3])
-        if trial: paths.append(write_text(weights.with_name('MODEL_CARD.md'), model_card(facts, *trial)))
+    for weights in files_of_trials(facts.run, 'gan/weights.safetensors'):
+        method, seed = method_and_seed(weights.parts[-3])
+        if method: paths.append(write_text(weights.with_name('MODEL_CARD.md'), model_card(facts, method, seed)))
     return paths
 
 def export_weights(source, # run, trial, gan folder or weights file
@@ -230,7 +230,7 @@ def export_weights(source, # run, trial, gan folder or weights file
     file = find_weights(source)
     out = Path(out)
     trial = file.resolve().parent.parent
-    method, seed = trial_of(trial.name) or (None, None)
+    method, seed = method_and_seed(trial)
     text = model_card(Facts(trial.parent.parent), method, seed)
     with atomic(out/'weights.safetensors') as f: f.write(file.read_bytes())
     return out/'weights.safetensors', write_text(out/'MODEL_CARD.md', text)

@@ -18,7 +18,7 @@ import torch
 from fastcore.basics import patch
 from torch import nn
 from torch.nn import functional as F
-from .cell import cell_options, cell_splits
+from .run_folder import cell_options, cell_splits
 from .core import DataError, SagganError, SettingsError, atomic, progress, sha256, write_json, write_text
 from .hardware import find_hardware
 from .scores import choose_threshold, metrics, plot_predictions
@@ -413,7 +413,7 @@ def classify_cell(
     method=None,      # saggan.method.Method; None: the one the cell names
 ):
     "Train one classifier for a cell, score its test slices; returns its metrics. Unfinished work is continued."
-    from saggan.rows import method_of
+    from saggan.registry import method_of
     run, config = Path(run), cell_options(run)
     method = method or method_of(config['method'])
     common = dict(precision=config.get('precision', 'auto'), device=config.get('device', 'auto'), seed=config['seed'])

@@ -72,7 +72,7 @@ def prepare_plan(args): # parsed arguments of prepare
 # %% ../nbs/81e_commands.ipynb #90ab630e
 def instead(args, # parsed arguments
             settings, # StudySettings
-            upto='', # last notebook of a cell
+            upto='', # last stage of a trial
             retry=False,
            ):
     "Do what --write-config or --dry-run asks for: 0, or None when neither was given. SettingsError."
@@ -115,11 +115,12 @@ def study(args):
 
 # %% ../nbs/81e_commands.ipynb #79724107
 def stage(args, # parsed arguments
-          upto, # last notebook that is run
+          upto, # last stage that is run
           **more, # settings that the command decides
          ):
     "Run the cell that is asked for up to a notebook; what failed before is tried again."
-    from saggan.settings import METHODS, check_names
+    from saggan.registry import METHODS
+    from saggan.settings import check_names
     check_names([args.method], METHODS, 'method')
     settings = settings_of(args, methods=(args.method,), seeds=(args.seed,), **more)
     if (code := instead(args, settings, upto, True)) is not None: return code
@@ -130,33 +131,34 @@ def stage(args, # parsed arguments
 def train(args):
     """Train the networks of one cell (a method with a seed) of a study.
 
-    Reads the prepared set of the study, or prepares it first. Writes cells/METHOD-sSEED/gan. Costs most of a study: minutes to days, see
+    Reads the prepared set of the study, or prepares it first. Writes trials/METHOD-sSEED/gan. Costs most of a study: minutes to days, see
     --dry-run. A training that was stopped goes on from its last checkpoint."""
     from saggan.core import SettingsError
-    from saggan.settings import METHODS, check_names
+    from saggan.registry import METHODS, has_networks
+    from saggan.settings import check_names
     check_names([args.method], METHODS, 'method')
-    if len(METHODS[args.method]) < 2: raise SettingsError(f'the method {args.method!r} has no networks of its own to train')
-    return stage(args, METHODS[args.method][0])
+    if not has_networks(args.method): raise SettingsError(f'the method {args.method!r} has no networks of its own to train')
+    return stage(args, METHODS[args.method].stages[0])
 
 def augment(args):
     """Make the synthetic slices of one cell.
 
-    Reads the networks of the cell, training them first where they are missing. Writes cells/METHOD-sSEED/synthetic, about as large as the
+    Reads the networks of the cell, training them first where they are missing. Writes trials/METHOD-sSEED/synthetic, about as large as the
     training slices. Costs seconds to minutes, and the training where it is missing."""
-    return stage(args, '40_augmentation')
+    return stage(args, 'augmentation')
 
 def classify(args):
     """Train and judge the classifier of one cell.
 
     Reads the real and synthetic slices of the cell, making them first where they are missing. Writes
-    cells/METHOD-sSEED/classifier/NAME with predictions.csv. Costs minutes, and what is missing before it."""
-    return stage(args, '50_classification', classifiers=(args.classifier,))
+    trials/METHOD-sSEED/classifier/NAME with predictions.csv. Costs minutes, and what is missing before it."""
+    return stage(args, 'classification', classifiers=(args.classifier,))
 
 # %% ../nbs/81e_commands.ipynb #3107e9c4
 def report(args):
     """Make table and report of a study again from what its cells left.
 
-    Reads cells/*/classifier/*/predictions.csv. Writes table.csv, metrics.json, report.html (some MB) and the cards. Costs seconds."""
+    Reads trials/*/classifier/*/predictions.csv. Writes table.csv, metrics.json, report.html (some MB) and the cards. Costs seconds."""
     from saggan.report import write_report
     from saggan.cards import write_cards
     print(write_report(args.run, args.replicates))
@@ -221,7 +223,7 @@ def export(args):
         export_png(out, made)
         print(f'{len(made)} slices in {out}')
     else:
-        from saggan.cell import cell_options
+        from saggan.run_folder import cell_options
         data = cell_options(run).get('data') or run.resolve().parent.parent/'data'
         print(*export_volumes(made, SliceSet.open(data).volumes, out), sep='\n')
     return 0

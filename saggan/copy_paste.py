@@ -11,7 +11,7 @@ import torch
 from scipy import ndimage
 from torchvision.transforms import v2
 from torchvision.transforms.v2 import functional as TF
-from .cell import cell_options
+from .run_folder import cell_options
 from .core import DataError
 from .method import Method
 from .quality import mean_inside

@@ -10,7 +10,7 @@ __all__ = ['USE', 'CITE', 'LICENCES', 'PREPARED', 'DATA_CARD', 'SIZES', 'licence
 import time
 import yaml
 from . import __version__
-from .cell import training_part
+from .run_folder import training_part
 from .core import SagganError
 from .data import prevalence
 from .display import render_text, value

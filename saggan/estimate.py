@@ -13,6 +13,7 @@ from .hardware import free_memory
 from .knobs import network_settings, part_settings
 from .measure import judge_costs, network_costs, quiet, sampled_counts, start_cost, toy_slices
 from .plan import cell_of, data_counts, duration, kind_of, seconds_seen, size_words, split_counts, steps_in_all
+from .registry import NETWORKS, stage_of
 
 # %% ../nbs/81a_estimate.ipynb #0ab24c9f
 def plan_counts(plan, # saggan.plan.Plan
@@ -42,14 +43,14 @@ def measure(plan, # saggan.plan.Plan
             for m in lack:
                 made = network_settings(s, m)
                 out['networks'][m] = network_costs(m, made, toy, steps_in_all(made, n)[0])
-                told = 'its notebook took ' + duration(statistics.median(seen[k])) if (k := next((k for k in seen if k[1] == m and k[0][:2] in ('30', '32', '35')), None)) else ''
+                told = 'its notebook took ' + duration(statistics.median(seen[k])) if (k := next((k for k in seen if k[1] == m and k[0] in NETWORKS), None)) else ''
                 say(f'  {m:20} {out["networks"][m]["step"]:8.3f} s a step' + (f' ({told})' if told else ''))
     finally: torch.set_num_threads(threads)
     return out
 
 # %% ../nbs/81a_estimate.ipynb #88d566b6
 USUAL_START = 4. # seconds of `start_cost` on the machine that the following were taken from
-FIXED = {'02': .1, '05': 1, '36': 1, '40': 1, '50': 1.2, '52': 2.2, '55': 1, '60': .5, '62': 5} # seconds of a notebook beside what is measured
+FIXED = dict(data=.1, phantom=1, quality=1, augmentation=1, classification=1.2, segmentation=2.2, fidelity=1, study=.5, report=5) # seconds of a notebook beside what is measured
 KERNEL = 1.5 # memory of a kernel that has trained something, of that of one that has only loaded what it needs
 
 # %% ../nbs/81a_estimate.ipynb #413d6b6d
@@ -57,27 +58,28 @@ def notebook_seconds(task, plan, costs, n, # Task; Plan; dict of what was measur
                     ):
     "Seconds of one notebook from what was measured."
     name, method = kind_of(task)
+    stage = stage_of(name)
     s, slow, judges = plan.settings, costs['start'][0]/USUAL_START, costs['judges']
-    fixed = slow*(FIXED.get(name[:2], 1) if task.stage_only else 15)
+    fixed = slow*(FIXED.get(stage, 1) if task.stage_only else 15)
     networks, judge = costs['networks'].get(method), judges['judge']
-    if name[:2] in ('30', '32', '35'):
+    if stage in NETWORKS:
         made, two = network_settings(s, method), method in ('pggan', 'msggan')
         (steps, _), t = steps_in_all(made, n), made[1]
         pictures, saves = (steps//every if every else 1 for every in (t.picture_every, t.checkpoint_every))
         once = steps*networks['step'] + pictures*(.5*slow + 24*networks['slice']) + saves*(.05 + networks['disk']/5e8) + getattr(made[0], 'warmup', 0)*networks['attention']
         return fixed + once*(2 if two else 1)
-    if name[:2] == '36': return fixed + 3*n['val']*(networks['slice'] + judge['slice'])
-    if name[:2] == '40': return fixed + n['train']*((networks or dict(slice=.004*slow))['slice'] + judge['slice'])
-    if name[:2] == '55': return fixed + (n['train'] + n['val'])*(4*judge['slice'] + (networks or dict(slice=0))['slice'])
-    if name[:2] == '50':
+    if stage == 'quality': return fixed + 3*n['val']*(networks['slice'] + judge['slice'])
+    if stage == 'augmentation': return fixed + n['train']*((networks or dict(slice=.004*slow))['slice'] + judge['slice'])
+    if stage == 'fidelity': return fixed + (n['train'] + n['val'])*(4*judge['slice'] + (networks or dict(slice=0))['slice'])
+    if stage == 'classification':
         c = part_settings(s)[0][task.parameters['classifier']]
         epoch, cost = max(1, math.ceil(n['train']/c.batch_size)), judges[c.name]
         steps = c.steps or c.epochs*epoch
         return fixed + steps*cost['step'] + (steps//(c.evaluate_every or epoch)*n['val'] + n['test'])*cost['slice']
-    if name[:2] == '52':
+    if stage == 'segmentation':
         c, cost = part_settings(s)[1], judges['segmentation']
         return fixed + c.steps*cost['step'] + (c.steps//c.evaluate_every*n['val'] + n['test'])*cost['slice']
-    if name[:2] == '02': return fixed + costs['counts']['seconds']/max(1, s.workers)
+    if stage == 'data': return fixed + costs['counts']['seconds']/max(1, s.workers)
     return fixed
 
 # %% ../nbs/81a_estimate.ipynb #d16ad006
@@ -98,12 +100,12 @@ def estimate(plan, # saggan.plan.Plan
     took, start, kinds = {}, costs['start'][0], dict(seen=0., measured=0.)
     for t in plan.tasks:
         if t.finished(): continue
-        (name, method), free = kind_of(t), t.label.rpartition(' ')[2][:2] not in ('30', '32', '35')
+        (name, method), free = kind_of(t), stage_of(kind_of(t)[0]) not in NETWORKS
         mine = seen.get((name, method)) or (free and [x for (k, _), all_of in seen.items() if k == name for x in all_of])
         took[t.label] = statistics.median(mine) if mine else notebook_seconds(t, plan, costs, n)
         kinds['seen' if mine else 'measured'] += took[t.label]
     chain = lambda tasks: [start*any(t.label in took for t in tasks), *(took.get(t.label, 0.) for t in tasks)]
-    seeds = {cell_of(c[0])[2] for c in plan.chains if any(t.label in took and t.notebook.name[:2] in ('36', '40', '55') for t in c)}
+    seeds = {cell_of(c[0])[1] for c in plan.chains if any(t.label in took and stage_of(kind_of(t)[0]) in ('quality', 'augmentation', 'fidelity') for t in c)}
     lack = [k for k in seeds if not any((plan.out/'shared').glob(f'judge-s{k}-*'))]
     judged = [len(lack)*costs['judges']['judge']['step']*costs['judges']['judge']['steps']]
     chains = [x for c in plan.chains if sum(x := chain(c))]
@@ -125,7 +127,7 @@ def room(plan, costs, n, peaks): # as in `estimate`; from `seconds_seen`
         method = cell_of(c[0])[0] if c else ''
         networks = costs['networks'].get(method)
         disk += networks['disk']*(2 if method in ('pggan', 'msggan') else 1) if networks else 0
-        disk += made*any(t.notebook.stem.startswith('40') for t in c) + sum(8*costs['judges'][k]['parameters'] for k in s.classifiers) + len(c)*3e5
+        disk += made*any(stage_of(kind_of(t)[0]) == 'augmentation' for t in c) + sum(8*costs['judges'][k]['parameters'] for k in s.classifiers) + len(c)*3e5
     return dict(gb_each=cell, gb=cell*min(plan.workers, max(1, len(plan.chains))) + .6, disk_gb=disk/2**30, free_gb=free_memory(), free_disk_gb=free_disk(plan.out))
 
 # %% ../nbs/81a_estimate.ipynb #a9f93fdf

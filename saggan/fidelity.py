@@ -14,7 +14,7 @@ import torch
 from torch import nn
 from torch.nn import functional as F
 from .augmentation import find_weights
-from .cell import cell_options, cell_splits
+from .run_folder import cell_options, cell_splits
 from .core import DataError, SettingsError, save_figure, write_json, write_text
 from .attention import in_batches, overlap
 from .hardware import find_hardware

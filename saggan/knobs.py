@@ -13,7 +13,8 @@ from collections import namedtuple
 from dataclasses import asdict
 from functools import cache
 import yaml
-from .cell import METHODS, SYNTHESIZER, TRANSLATOR, gan_options
+from .registry import METHODS, is_synthesizer, is_translator
+from .run_folder import gan_options
 from .core import SettingsError
 from .settings import WORDS, cell_settings, check_names, of_type, type_words, yaml_hint
 
@@ -52,9 +53,7 @@ def choices(knob, # Knob
     return tuple(words) if len(words) > 1 else ()
 
 # %% ../nbs/77_knobs.ipynb #26b204a7
-NETWORKS = {m: ('translators:SAGGANSettings' if m.startswith('saggan') else 'progressive:SynthesizerSettings') for m in METHODS if METHODS[m][:1] in (TRANSLATOR[:1], SYNTHESIZER[:1])}
-NETWORKS |= dict.fromkeys(('cyclegan', 'cyclegan_sn', 'saggan_no_attention'), 'cyclegan:CycleGANSettings') | dict.fromkeys(('uaggan', 'uaggan_sn'), 'uaggan:UAGGANSettings')
-NETWORKS |= dict.fromkeys(('aggan', 'attentiongan'), 'aggan:AGGANSettings') | dict(shin='mask_to_image:MaskToImageSettings')
+NETWORKS = {m: entry.settings.removeprefix('saggan.') for m, entry in METHODS.items() if entry.settings}
 TRAINING = 'training:TrainingSettings'
 PARTS = dict(judge='quality:fit_judge', augment='knobs:AugmentSettings', classify='classification:ClassifierSettings',
              segment='segmentation:SegmentationSettings', fidelity='fidelity:FidelitySettings')
@@ -102,7 +101,7 @@ def check_common(name, value, # an option of `gan` that is not under a method
                 ):
     "SettingsError when not every translator that is asked for has the option; it says which has, and how to give it to that one."
     if name in DECIDED: raise SettingsError(f'gan.{name} cannot be set there: the study decides it for all of its parts.')
-    translators = [m for m in methods if METHODS[m][:1] == TRANSLATOR[:1]]
+    translators = [m for m in methods if is_translator(m)]
     have, lack = ([m for m in translators if (name in knobs_for(m)) is has] for has in (True, False))
     others = [m for m in methods if m in NETWORKS and m not in translators and name in knobs_for(m)]
     few = lambda names: ', '.join(names[:3]) + (f' and {len(names) - 3} more' if len(names) > 3 else '')
@@ -111,7 +110,7 @@ def check_common(name, value, # an option of `gan` that is not under a method
                                           f'Give it to {few(have)} alone: {write(have)}')
     if not have and others: raise SettingsError(f'gan.{name} is read by translators only, and {"none of those" if translators else "none"} asked for has it. '
                                                 f'{", ".join(others)} would read it as {write(others)}')
-    anywhere = {k: v for m in (translators or [m for m in NETWORKS if METHODS[m][:1] == TRANSLATOR[:1]]) for k, v in knobs_for(m).items()}
+    anywhere = {k: v for m in (translators or [m for m in NETWORKS if is_translator(m)]) for k, v in knobs_for(m).items()}
     if name not in anywhere and (elsewhere := [m for m in NETWORKS if name in knobs_for(m)]):
         raise SettingsError(f'gan.{name}: no method asked for has such an option; {", ".join(elsewhere)} would.')
     check_options('gan', {name: value}, anywhere)
@@ -121,11 +120,11 @@ def network_settings(settings, # StudySettings
                      method, # key of METHODS
                     ):
     "What a method's networks are made and trained with: (settings of the networks, TrainingSettings), or () for a method without any."
-    options, channels, first = gan_options(cell_settings(settings, method, 0)), len(settings.modalities), METHODS[method][:1]
-    if first == TRANSLATOR[:1]:
+    options, channels = gan_options(cell_settings(settings, method, 0)), len(settings.modalities)
+    if is_translator(method):
         from saggan.translators import gan_settings
         return gan_settings(channels, configuration=method, **options)[1:]
-    if first == SYNTHESIZER[:1]:
+    if is_synthesizer(method):
         from saggan.synthesizers import synthesizer_settings
         return synthesizer_settings(method, settings.image_size, channels, **options)
     if method != 'shin': return ()
@@ -212,6 +211,6 @@ def setting_names(prefix='', # what was typed so far
     head, dot, _ = prefix.rpartition('.')
     if not dot: names = [f'{k}.' if k in PARTS or k == 'gan' else f'{k}=' for k in knobs_for('study')]
     elif head in PARTS: names = [f'{head}.{k}=' for k in knobs_for(head)]
-    elif head == 'gan': names = [f'gan.{m}.' for m in NETWORKS] + [f'gan.{k}=' for k in dict.fromkeys(k for m in NETWORKS if METHODS[m][:1] == TRANSLATOR[:1] for k in knobs_for(m))]
+    elif head == 'gan': names = [f'gan.{m}.' for m in NETWORKS] + [f'gan.{k}=' for k in dict.fromkeys(k for m in NETWORKS if is_translator(m) for k in knobs_for(m))]
     else: names = [f'{head}.{k}=' for k in knobs_for(head.removeprefix('gan.'))]
     return [n for n in names if n.startswith(prefix)]

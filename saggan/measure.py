@@ -159,7 +159,7 @@ def quiet():
 # %% ../nbs/81_measure.ipynb #98e4a5b1
 def start_cost():
     "Seconds and GiB of a fresh process that has loaded what a cell needs."
-    code = 'import os, saggan.rows, saggan.fidelity, saggan.hardware, matplotlib.pyplot; print(saggan.hardware.peak_memory(os.getpid()) or .57)'
+    code = 'import os, saggan.registry, saggan.fidelity, saggan.hardware, matplotlib.pyplot; print(saggan.hardware.peak_memory(os.getpid()) or .57)'
     t = time.perf_counter()
     done = subprocess.run([sys.executable, '-c', code], capture_output=True, text=True)
     return time.perf_counter() - t, float(done.stdout.split()[-1]) if done.returncode == 0 else .6

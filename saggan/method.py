@@ -8,7 +8,7 @@ __all__ = ['accept', 'report_of', 'save_synthetic', 'export_png', 'Method', 'NoA
 # %% ../nbs/37_method.ipynb #600afe6d
 from pathlib import Path
 import numpy as np
-from .cell import cell_options
+from .run_folder import cell_options
 from .core import write_json, write_png, write_text
 from .attention import MIN_LESION_FRACTION, finds, in_batches
 from .quality import judge_of

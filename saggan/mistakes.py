@@ -10,6 +10,7 @@ import contextlib
 from pathlib import Path
 import numpy as np, pandas as pd
 from .core import DataError, SagganError, read_json, read_yaml
+from .run_folder import predictions_file, trial_dir
 from .scores import metrics
 from .slices import SliceSet
 from .study import COLUMNS, make_table
@@ -30,8 +31,7 @@ def current_table(run, # folder of a study
 
 def outdated(run, predictions): # folder; dict (classifier, method, seed) -> frame
     "Is a file of predictions newer than the report's table? OSError when there is none."
-    cells = Path(run)/'cells'
-    files = [cells/f'{method}-s{seed}'/'classifier'/name/'predictions.csv' for name, method, seed in predictions]
+    files = [predictions_file(trial_dir(run, method, seed), name) for name, method, seed in predictions]
     return max(f.stat().st_mtime for f in files) > (run/'metrics.json').stat().st_mtime
 
 def numeric(table): # frame with COLUMNS, perhaps read from JSON

@@ -18,7 +18,7 @@ from matplotlib.ticker import LogLocator, MaxNLocator, NullFormatter
 from PIL import Image as Picture
 from scipy.signal import lfilter
 from .core import SagganError
-from .courses import alarms, find_courses, pace, seconds_left, state, study_state
+from .training_logs import alarms, find_courses, pace, seconds_left, state, study_state
 from .display import GAP, render, value
 from .figures import colour
 from .panels import Panel, soft_html, wrong_html

@@ -12,7 +12,7 @@ import numpy as np
 import pandas as pd
 import torch
 from .augmentation import Augmenter, translate_set
-from .cell import cell_options, gan_options
+from .run_folder import cell_options, gan_options
 from .copy_paste import find_place
 from .core import sha256
 from .cpggan import moved_boxes

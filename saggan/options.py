@@ -78,11 +78,11 @@ def offer(names, # function without arguments that returns names
 def names_of(what, # 'methods', 'tracks', 'presets', 'classifiers', 'layouts' or 'extras'
             ):
     "Names for completion, from light modules."
-    from saggan import cell, settings
+    from saggan import registry, settings
     if what == 'classifiers':
         from saggan.knobs import knobs_for
         return [w for w in knobs_for('study')['classifiers'].meaning.replace(':', ',').replace(',', ' ').split() if '1' in w]
-    return list(dict(methods=(*cell.METHODS, *cell.GROUPS), tracks=settings.TRACKS, presets=settings.PRESETS, layouts=settings.LAYOUTS, extras=settings.EXTRAS)[what])
+    return list(dict(methods=(*registry.METHODS, *registry.GROUPS), tracks=settings.TRACKS, presets=settings.PRESETS, layouts=settings.LAYOUTS, extras=settings.EXTRAS)[what])
 
 # %% ../nbs/81b_options.ipynb #a89e3bbd
 def setting_completer(prefix, **_):

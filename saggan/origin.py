@@ -13,6 +13,7 @@ from .core import SagganError, read_json
 from .display import render, value
 from .page import Section, fill
 from .pictures import STYLE
+from .run_folder import trials_folder
 
 # %% ../nbs/60e_origin.ipynb #806e3ce9
 COST = '''
@@ -73,7 +74,7 @@ def data_section(run, # folder of a study
 # %% ../nbs/60e_origin.ipynb #5b78b183
 ORIGIN = '''
 <p>Beside this file: {% for file in files %}{% if not loop.first %}, {% endif %}<a href="{{ file }}">{{ file }}</a>
-{%- endfor %}. Every figure above can be recomputed from <code>cells/*/classifier/*/predictions.csv</code>.</p>
+{%- endfor %}. Every figure above can be recomputed from <code>{{ trials }}/*/classifier/*/predictions.csv</code>.</p>
 <details class="fold"><summary>Settings</summary>
 {{ plain_table(settings, ['', ''], 'wrap') }}
 </details>
@@ -108,6 +109,7 @@ def origin_section(run, # folder of a study
     run = Path(run)
     file = run/'environment.json'
     environment = read_json(file) if file.exists() else {}
-    body = fill(ORIGIN, files=[name for name in FILES if (run/name).exists()], settings=listed(config),
+    files = [name for name in FILES if (run/name).exists()]
+    body = fill(ORIGIN, trials=trials_folder(run).name, files=files, settings=listed(config),
                 machine=listed(flat_environment(environment)))
     return Section('What it was made with', body, shown=False)

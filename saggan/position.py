@@ -7,7 +7,6 @@ __all__ = ['by_position', 'position_scores', 'training_positions', 'position_onl
 
 # %% ../nbs/59a_position.ipynb #4258088f
 import contextlib
-from pathlib import Path
 import numpy as np, pandas as pd
 from .core import DataError, SagganError
 
@@ -48,12 +47,14 @@ def training_positions(run, # folder of a study
                        seeds, # whose training split
                       ):
     "Dict seed -> frame with position and label of the training slices, for those seeds where the prepared set is there."
-    from saggan.cell import cell_splits
-    out = {}
-    for s in seeds:
-        for cell in sorted(Path(run).glob(f'cells/*-s{s}'))[:1]:
-            with contextlib.suppress(SagganError): out[s] = cell_splits(cell)[0].table[['position', 'label']]
-    return out
+    from saggan.run_folder import cell_splits, method_and_seed, trial_folders
+    positions = {}
+    for trial in trial_folders(run):
+        seed = method_and_seed(trial)[1]
+        if seed not in seeds or seed in positions: continue
+        positions[seed] = None  # all trials of a seed draw the same split
+        with contextlib.suppress(SagganError): positions[seed] = cell_splits(trial)[0].table[['position', 'label']]
+    return {seed: table for seed, table in positions.items() if table is not None}
 
 # %% ../nbs/59a_position.ipynb #35d3ae40
 def position_only(predictions, # dict (method, seed) -> frame of predictions, of one classifier

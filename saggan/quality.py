@@ -12,7 +12,7 @@ import json
 import numpy as np
 import torch
 from scipy import ndimage
-from .cell import cell_options, shared
+from .run_folder import cell_options, shared
 from .core import one_at_a_time, sha256
 from .attention import MIN_LESION_FRACTION, changed_map, finds, fit_attention, in_batches, overlap
 from .generator import AttentionNet

@@ -16,7 +16,7 @@ import pandas as pd
 import torch
 from fastcore.basics import patch
 from torch.nn import functional as F
-from .cell import cell_options, cell_splits
+from .run_folder import cell_options, cell_splits
 from .core import DataError, SettingsError, atomic, progress, write_json, write_text
 from .hardware import find_hardware
 from .losses import mask_loss
@@ -241,7 +241,7 @@ def fit_segmenter(
 # %% ../nbs/52_segmentation.ipynb #accff258
 def segment_cell(run):  # folder of a cell
     "Train the U-Net of a cell and outline its test slices; returns figures, None for a row that gives it nothing."
-    from saggan.rows import method_of
+    from saggan.registry import method_of
     run, o, begun = Path(run), cell_options(run), time.perf_counter()
     if o['method'] in WITHOUT: return None
     common = dict(device=o.get('device') or 'auto', precision=o.get('precision') or 'auto', seed=o['seed'])

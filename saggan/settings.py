@@ -5,14 +5,13 @@
 # %% auto #0
 __all__ = ['LAYOUTS', 'EXTRAS', 'WORDS', 'TRACKS', 'PRESETS', 'PHANTOM_PATIENTS', 'GROWS', 'FREE', 'PREPARES', 'check_names',
            'StudySettings', 'of_type', 'type_words', 'yaml_hint', 'check_slices', 'checked', 'deep_merge',
-           'study_settings', 'save_settings', 'load_settings', 'merged_settings', 'cell_name', 'data_settings',
-           'cell_settings']
+           'study_settings', 'save_settings', 'load_settings', 'merged_settings', 'data_settings', 'cell_settings']
 
 # %% ../nbs/58_settings.ipynb #f0b41666
 import difflib, re, typing
 from dataclasses import asdict, dataclass, field, fields
 from pathlib import Path
-from .cell import GROUPS, METHODS, TRANSLATOR
+from .registry import GROUPS, METHODS, is_translator, stages_in
 from .core import SettingsError, read_yaml, write_yaml
 
 # %% ../nbs/58_settings.ipynb #0321adec
@@ -31,7 +30,7 @@ def check_names(names, # what was given
 
 # %% ../nbs/58_settings.ipynb #8d69c3b3
 LAYOUTS = ('brats', 'image-mask', 'phantom')
-EXTRAS = dict(fidelity='55_fidelity', segmentation='52_segmentation')  # notebooks that measure a cell beside its classifiers
+EXTRAS = tuple(stage.name for stage in stages_in('extra'))  # measured beside the classifiers of a trial
 
 # %% ../nbs/58_settings.ipynb #6da193df
 @dataclass
@@ -209,13 +208,6 @@ def merged_settings(old, # StudySettings of the folder
     grown = {k: tuple(dict.fromkeys((*a[k], *b[k]))) for k in GROWS}
     return StudySettings(**{**b, **grown, 'gan': new.gan})
 
-# %% ../nbs/58_settings.ipynb #62c2d1c3
-def cell_name(method, # key of METHODS
-              seed, # integer
-             ):
-    "Name of a cell's folder."
-    return f'{method}-s{seed}'
-
 # %% ../nbs/58_settings.ipynb #8fa8d463
 PREPARES = ('source', 'layout', 'data', 'image_size', 'modalities', 'axial', 'min_lesion_px', 'min_foreground', 'patient', 'skip_bad', 'limit', 'fractions')
 
@@ -226,10 +218,10 @@ def data_settings(settings, # StudySettings of the study
 
 # %% ../nbs/58_settings.ipynb #7f69f338
 def cell_settings(settings, # StudySettings of the study
-                  method, # key of saggan.cell.METHODS
+                  method, # key of saggan.registry.METHODS
                   seed, # integer
                  ):
     "The settings of one cell as a dict for its config.yaml."
     kept = {k: v for k, v in asdict(settings).items() if k not in GROWS + FREE}
-    kept['gan'] = {k: v for k, v in settings.gan.items() if k in ('preset', method) or k not in METHODS and METHODS[method][:1] == TRANSLATOR[:1]}
+    kept['gan'] = {k: v for k, v in settings.gan.items() if k in ('preset', method) or k not in METHODS and is_translator(method)}
     return kept | dict(device=settings.device, method=method, seed=seed)

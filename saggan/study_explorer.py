@@ -12,7 +12,7 @@ from pathlib import Path
 import ipywidgets as widgets, numpy as np, pandas as pd
 from fastcore.basics import patch
 from .core import DataError, SagganError
-from .courses import study_state
+from .training_logs import study_state
 from .display import GAP, is_gap, render, value
 from .figures import colour, roc_points
 from .mistakes import Finder, current_table, mistakes
@@ -20,6 +20,7 @@ from .monitor import quiet_axes, study_text
 from .page import strip
 from .panels import Panel, control, facts_html, frame, name_html, painted, png
 from .pictures import INK, Still, data_uri, png_bytes
+from .run_folder import trial_dir, trials_folder
 from .scores import metrics
 from .statistics import MEASURES
 from .study import LABELS, label_of, load_predictions
@@ -176,8 +177,8 @@ class StudyExplorer(Panel):
                  draws=300, # of the bootstrap, where the report's table is not up to date
                 ):
         self.path, self.draws = Path(path).resolve(), draws
-        if not (self.path/'cells').is_dir():
-            raise DataError(f'{path}: is no folder of a study (it has no cells); '
+        if not trials_folder(self.path).is_dir():
+            raise DataError(f'{path}: is no folder of a study (it has no trials); '
                             'give the folder that saggan study wrote.')
         self.predictions = {}
         self.rows = {}  # method -> its line
@@ -377,7 +378,8 @@ def draw(self: StudyExplorer):
     if not shown: return
     self.title.value = render('<div class="sx-title">{{ name }}</div>', name=label_of(self.method))
     if shown == 'curve': self.curve.value = png_bytes(plot_method(*self.row_of_table()), 100)
-    elif shown == 'pictures': self.pictures.value = pictures_html(self.path/'cells'/f'{self.method}-s{self.one_seed()}')
+    elif shown == 'pictures':
+        self.pictures.value = pictures_html(trial_dir(self.path, self.method, self.one_seed()))
     else: self.draw_mistakes()
 
 @patch

@@ -49,19 +49,19 @@ def load_weights(path,                         # file written by `save_weights`
         raise DataError(f'{path} cannot be read as {what} ({type(e).__name__}); {remedy}') from e
 
 # %% ../nbs/00d_weights.ipynb #08a0c638
-def find_weights(path):  # a run, a cell, a gan folder or a .safetensors file
+def find_weights(path):  # a run, a trial, a gan folder or a .safetensors file
     "The weights file of a translator below a path. Raises DataError when there are none, or several methods'."
     path = Path(path)
     if path.is_file(): return path
-    for pattern in ('weights.safetensors', 'gan/weights.safetensors', 'cells/*/gan/weights.safetensors'):
+    for pattern in ('weights.safetensors', 'gan/weights.safetensors', '*/*/gan/weights.safetensors'):
         files = sorted(path.glob(pattern))
         if len(files) == 1: return files[0]
         if files: return first_seed(path, files)
-    raise DataError(f'{path}: no weights.safetensors here, in gan/ or in cells/*/gan/; '
+    raise DataError(f'{path}: no weights.safetensors here, in gan/ or in trials/*/gan/; '
                     'train first, or give the folder of a finished run')
 
 # %% ../nbs/00d_weights.ipynb #cc1e0a48
-def first_seed(path, files: list):  # folder of a study; weights files of its cells
+def first_seed(path, files: list):  # folder of a study; weights files of its trials
     "SAG-GAN's file with the lowest seed, or the only method's. Raises DataError, naming several others."
     methods = {}
     for file in files: methods.setdefault(file.parts[-3].rpartition('-s')[0], []).append(file)

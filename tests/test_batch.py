@@ -9,10 +9,10 @@ from pathlib import Path
 
 import nbformat
 import pytest
-from toys import notebook, toy_study
+from toys import notebook, stage, toy_study
 
 from saggan.batch import locked, run_study
-from saggan.cell import METHODS
+from saggan.registry import STAGES
 from saggan.core import DataError, SettingsError, read_json, read_jsonl
 from saggan.runner import NotebookFailed, notebooks_folder, planned, run_notebook
 from saggan.settings import load_settings, study_settings
@@ -24,13 +24,13 @@ quiet = lambda line: None
 def settings(**kw): return study_settings(**dict(seeds=(0,), methods=('none', 'saggan'), extras=()) | kw)
 
 
-@pytest.mark.parametrize('path', sorted(notebooks_folder().glob('[0-9]*.ipynb')), ids=lambda p: p.stem)
+@pytest.mark.parametrize('path', sorted(p for p in notebooks_folder().rglob('*.ipynb') if p.stem != 'index'), ids=lambda p: p.stem)
 def test_every_numbered_notebook_can_be_parametrised(path):
     cell = next(c for c in planned(path).cells if 'parameters' in c.metadata.get('tags', []))
     assert 'run = ' in cell.source and not cell.source.startswith('#|')
     stages = planned(path, stage_only=True).cells[1:]
-    executed = {n for names in METHODS.values() for n in names} | {'02_data', '50_classification', '60_study', '62_report'}
-    assert stages or path.stem not in executed
+    executed = {s.notebook for s in STAGES.values() if s.part != 'story'}
+    assert stages or path.relative_to(notebooks_folder()).as_posix() not in executed
 
 
 def test_an_unknown_parameter_is_refused_with_the_nearest_name(tmp_path):
@@ -80,17 +80,17 @@ def test_a_study_runs_skips_and_grows(tmp_path):
     assert run_study(settings(), out, nbs, lines.append).ran == 0 and 'nothing left to run' in lines[-1]
     assert run_study(settings(seeds=(1,), methods=('none',)), out, nbs, quiet).ran == 1 + 4 + 1  # none-s1, saggan-s1, the table
     assert load_settings(out).seeds == (0, 1)
-    (out/'cells'/'none-s0'/'classifier'/'resnet18'/'predictions.csv').unlink()
+    (out/'trials'/'none-s0'/'classifier'/'resnet18'/'predictions.csv').unlink()
     assert run_study(None, out, nbs, quiet).ran == 1  # the classifier again; what it left is the same, and so is the table
 
 
 def test_a_walkthrough_runs_the_notebooks_whole(tmp_path):
     nbs, out = toy_study(tmp_path/'nbs'), tmp_path/'study'
-    notebook(nbs/'10_amse.ipynb', "run = ''", '!run', 'print(7)')
+    stage(nbs, 'amse', "run = ''", '!run', 'print(7)')
     assert run_study(settings(methods=('none',)), out, nbs, quiet).ran == 4
-    assert '7\\n' not in (out/'notebooks'/'10_amse.ipynb').read_text()
+    assert '7\\n' not in (out/'notebooks'/'amse.ipynb').read_text()
     assert run_study(settings(methods=('none',), walkthrough=True), out, nbs, quiet).ran == 1  # that one only: nothing else has demonstrations
-    assert '7\\n' in (out/'notebooks'/'10_amse.ipynb').read_text()
+    assert '7\\n' in (out/'notebooks'/'amse.ipynb').read_text()
 
 
 def test_other_settings_are_refused_and_shown(tmp_path):
@@ -101,7 +101,7 @@ def test_other_settings_are_refused_and_shown(tmp_path):
     from saggan.settings import save_settings
     save_settings(out/'config.yaml', settings())
     with pytest.raises(SettingsError, match='image_size: 64 there, 96 asked for'): run_study(settings(image_size=96), out, nbs, quiet)
-    assert not (out/'cells').exists()
+    assert not (out/'trials').exists()
 
 
 def test_a_folder_with_other_things_is_not_taken(tmp_path):
@@ -109,11 +109,11 @@ def test_a_folder_with_other_things_is_not_taken(tmp_path):
     with pytest.raises(SettingsError, match='other things'): run_study(settings(), tmp_path, toy_study(tmp_path.with_name('nbs-' + tmp_path.name)), quiet)
 
 
-def test_a_failed_cell_costs_only_itself(tmp_path):
+def test_a_failed_trial_costs_only_itself(tmp_path):
     nbs, out = toy_study(tmp_path/'nbs', translator="!raise MemoryError('too big')"), tmp_path/'study'
     board = run_study(settings(), out, nbs, quiet)
-    assert [f.split(' failed')[0].split(' left')[0] for f in board.failures] == [f'saggan-s0 {n}' for n in ('30_translators', '36_quality', '40_augmentation', '50_classification-resnet18')]
-    assert (out/'cells'/'none-s0'/'classifier'/'resnet18'/'predictions.csv').exists() and (out/'cells'/'saggan-s0'/'notebooks'/'30_translators.failed.ipynb').exists()
+    assert [f.split(' failed')[0].split(' left')[0] for f in board.failures] == [f'saggan-s0 {n}' for n in ('translators', 'quality', 'augmentation', 'classification-resnet18')]
+    assert (out/'trials'/'none-s0'/'classifier'/'resnet18'/'predictions.csv').exists() and (out/'trials'/'saggan-s0'/'notebooks'/'translators.failed.ipynb').exists()
     toy_study(tmp_path/'nbs')
     board = run_study(None, out, nbs, quiet)
     assert not board.failures and board.ran == 5 and not list(out.glob('**/*.failed.*'))
@@ -123,14 +123,14 @@ def test_what_failed_is_named_again_and_tried_again_on_demand(tmp_path):
     nbs, out, tries = toy_study(tmp_path/'nbs', translator=f"!p = open({str(tmp_path/'tries')!r}, 'a'); p.write('x'); p.close(); 1/0"), tmp_path/'study', tmp_path/'tries'
     for retry, times in ((False, 1), (False, 1), (True, 2)):
         board = run_study(settings(), out, nbs, quiet, retry=retry)
-        assert 'saggan-s0 30_translators' in board.failures[0] and len(board.failures) == 4 and len(tries.read_text()) == times
+        assert 'saggan-s0 translators' in board.failures[0] and len(board.failures) == 4 and len(tries.read_text()) == times
 
 
 def test_a_quality_that_fails_costs_nothing_else(tmp_path):
     nbs, out = toy_study(tmp_path/'nbs'), tmp_path/'study'
-    notebook(nbs/'36_quality.ipynb', "run = ''", '!1/0')
+    stage(nbs, 'quality', "run = ''", '!1/0')
     board = run_study(settings(methods=('saggan',)), out, nbs, quiet)
-    assert [f.split()[1] for f in board.failures] == ['36_quality'] and (out/'cells/saggan-s0/classifier/resnet18/predictions.csv').exists()
+    assert [f.split()[1] for f in board.failures] == ['quality'] and (out/'trials/saggan-s0/classifier/resnet18/predictions.csv').exists()
 
 
 def start(tmp_path, nbs, out):
@@ -159,7 +159,7 @@ SLOW = "!import os, pathlib, time\n"
 def test_a_stopped_study_leaves_no_kernel_and_goes_on(tmp_path, how):
     out, pid = tmp_path/'study', tmp_path/'pid'
     nbs = toy_study(tmp_path/'nbs')
-    notebook(nbs/'30_translators.ipynb', "run = ''", SLOW, f"!p = pathlib.Path({str(pid)!r}); first = not p.exists(); p.write_text(str(os.getpid()))", '!time.sleep(300 if first else 0)')
+    stage(nbs, 'translators', "run = ''", SLOW, f"!p = pathlib.Path({str(pid)!r}); first = not p.exists(); p.write_text(str(os.getpid()))", '!time.sleep(300 if first else 0)')
     p = start(tmp_path, nbs, out)
     try:
         wait_for(lambda: pid.exists() and pid.read_text())
@@ -169,12 +169,12 @@ def test_a_stopped_study_leaves_no_kernel_and_goes_on(tmp_path, how):
         assert p.returncode != 0
         wait_for(lambda: gone(int(pid.read_text())), 30)
     finally: p.kill()
-    notebooks = out/'cells'/'saggan-s0'/'notebooks'
-    assert not (notebooks/'30_translators.ipynb').exists() and not list(out.glob('**/*.failed.*'))
-    done = (out/'notebooks'/'02_data.done.json').stat().st_mtime_ns
+    notebooks = out/'trials'/'saggan-s0'/'notebooks'
+    assert not (notebooks/'translators.ipynb').exists() and not list(out.glob('**/*.failed.*'))
+    done = (out/'notebooks'/'data.done.json').stat().st_mtime_ns
     board = run_study(None, out, nbs, quiet)
     assert not board.failures and board.ran == 5 and board.skipped == 1
-    assert (out/'notebooks'/'02_data.done.json').stat().st_mtime_ns == done and not list(out.glob('**/.*.running.ipynb'))
+    assert (out/'notebooks'/'data.done.json').stat().st_mtime_ns == done and not list(out.glob('**/.*.running.ipynb'))
     assert [r['event'] for r in read_jsonl(out/'run.jsonl')].count('start') == 2
 
 

@@ -14,16 +14,17 @@ from saggan.classification import metrics, write_predictions
 from saggan.cards import write_cards
 from saggan.core import DataError, append_jsonl, read_json, write_json, write_png, write_yaml
 from saggan.report import write_report
+from saggan.run_folder import predictions_file, trial_dir
 from saggan.settings import save_settings, study_settings
 from saggan.statistics import draws
-from saggan.study import MEASURES, interval, load_predictions, make_table, over_seeds, relative_improvement, replicate, two_sided, verdict, write_study
+from saggan.study import MEASURES, ROWS, interval, load_predictions, make_table, over_seeds, published, relative_improvement, replicate, two_sided, verdict, write_study
 
 GRID = {('resnet18', m, s): predictions(s, noise) for m, noise in (('none', 2.), ('classic', 1.2), ('saggan', 1.)) for s in range(3)}
 
 
-def write_cells(folder, grid=GRID):
+def write_trials(folder, grid=GRID):
     for (c, m, s), f in grid.items():
-        write_predictions(folder/'cells'/f'{m}-s{s}'/'classifier'/c/'predictions.csv', {k: g.drop(columns='split') for k, g in f.groupby('split')})
+        write_predictions(predictions_file(trial_dir(folder, m, s), c), {k: g.drop(columns='split') for k, g in f.groupby('split')})
     return folder
 
 
@@ -32,6 +33,13 @@ def test_relative_improvement_is_the_papers_last_row():
     ours = [.9503, .8759, .7650, .9697, .9530, .8297]
     np.testing.assert_allclose(100*relative_improvement(ours, without), [25.04, 25.51, 25.70, 21.91, 32.28, 17.33], atol=.02)
     assert isinstance(relative_improvement(.9, .8), float) and relative_improvement(.7, .8) == pytest.approx(-.5)
+
+
+def test_table_one_has_the_papers_nine_rows():
+    rows = ROWS['As in Table I of the paper']
+    assert rows == ['none', 'oversample', 'undersample', 'pggan', 'msggan', 'cyclegan', 'uaggan', 'aggan', 'saggan']
+    assert rows == list(published('brats').method)
+    assert {'cyclegan_sn', 'uaggan_sn', 'attentiongan', 'saggan_paper', 'classic'} <= set(ROWS['Not in Table I'])
 
 
 @pytest.mark.parametrize('ours, base', [(.9, 1.), (95., 93.), (.9, -.1), (float('nan'), .5)])
@@ -127,7 +135,7 @@ def test_two_patients_give_no_interval_rather_than_a_wrong_one():
 
 
 def test_a_study_is_read_back_from_its_files(tmp_path):
-    table = write_study(write_cells(tmp_path), 100)
+    table = write_study(write_trials(tmp_path), 100)
     assert set(load_predictions(tmp_path)) == set(GRID)
     again = make_table(load_predictions(tmp_path), 100)
     pd.testing.assert_frame_equal(table, again)
@@ -136,8 +144,8 @@ def test_a_study_is_read_back_from_its_files(tmp_path):
 
 
 def test_a_broken_prediction_file_is_named(tmp_path):
-    write_cells(tmp_path)
-    (tmp_path/'cells'/'none-s1'/'classifier'/'resnet18'/'predictions.csv').write_text('patient,score\np,1\n')
+    write_trials(tmp_path)
+    (predictions_file(trial_dir(tmp_path, 'none', 1), 'resnet18')).write_text('patient,score\np,1\n')
     with pytest.raises(DataError, match='none-s1'): write_study(tmp_path, 10)
 
 
@@ -154,8 +162,9 @@ class Page(HTMLParser):
 
 
 def test_the_report_stands_alone(tmp_path):
-    save_settings(write_cells(tmp_path)/'config.yaml', study_settings(name='<b>&', seeds=(0, 1, 2)))
-    write_json(tmp_path/'cells'/'saggan-s9'/'notebooks'/'30.failed.json', dict(label='saggan-s9 30', error='<script>boom', notebook='30.failed.ipynb', traceback=''))
+    save_settings(write_trials(tmp_path)/'config.yaml', study_settings(name='<b>&', seeds=(0, 1, 2)))
+    write_json(trial_dir(tmp_path, 'saggan', 9)/'notebooks'/'translators.failed.json',
+               dict(label='saggan-s9 translators', error='<script>boom', notebook='translators.failed.ipynb', traceback=''))
     text = write_report(tmp_path, 100).read_text()
     page = Page()
     page.feed(text)

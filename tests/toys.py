@@ -6,6 +6,8 @@ import numpy as np
 import pandas as pd
 from nbformat.v4 import new_code_cell, new_notebook
 
+from saggan.registry import STAGES
+
 
 def notebook(path, *cells):
     "Write a notebook whose first cell is the parameters cell; a source that starts with '!' is a stage cell."
@@ -14,21 +16,27 @@ def notebook(path, *cells):
         tags = ['stage'] if c[0] == '!' else []
         nb.cells.append(new_code_cell(c.lstrip('!'), metadata=dict(tags=tags)))
     nb.cells[0].metadata['tags'] = ['parameters']
+    Path(path).parent.mkdir(parents=True, exist_ok=True)
     nbformat.write(nb, path)
     return Path(path)
+
+
+def stage(folder, name, *cells):
+    "The notebook of a stage, where the registry looks for it."
+    return notebook(folder/STAGES[name].notebook, *cells)
+
+
+PREDICTS = ('!import pathlib', "!p = pathlib.Path(run, 'classifier', classifier, 'predictions.csv')",
+            "!p.parent.mkdir(parents=True, exist_ok=True); p.write_text('patient')")
 
 
 def toy_study(folder, translator='!run', report='!1'):
     "The notebooks of a study in miniature."
     folder.mkdir(parents=True, exist_ok=True)
-    notebook(folder/'02_data.ipynb', "run = ''", '!run')
-    notebook(folder/'30_translators.ipynb', "run = ''", translator)
-    for name in ('36_quality', '40_augmentation', '52_segmentation', '55_fidelity'):
-        notebook(folder/f'{name}.ipynb', "run = ''", '!run')
-    notebook(folder/'50_classification.ipynb', "run = ''\nclassifier = ''", '!import pathlib',
-             "!p = pathlib.Path(run, 'classifier', classifier, 'predictions.csv')",
-             "!p.parent.mkdir(parents=True, exist_ok=True); p.write_text('patient')")
-    notebook(folder/'60_study.ipynb', "run = ''", report)
+    for name in ('data', 'quality', 'augmentation', 'segmentation', 'fidelity'): stage(folder, name, "run = ''", '!run')
+    stage(folder, 'translators', "run = ''", translator)
+    stage(folder, 'classification', "run = ''\nclassifier = ''", *PREDICTS)
+    stage(folder, 'study', "run = ''", report)
     return folder
 
 
