@@ -167,21 +167,20 @@ class Classifier:
 
     def save(self, path): # a .safetensors file
         "Write the weights, with settings and channels in the header."
-        from safetensors.torch import save
-        tensors = {k: v.detach().cpu().contiguous() for k, v in self.net.state_dict().items()}
-        meta = dict(settings=json.dumps(asdict(self.settings)), channels=str(self.channels))
-        with atomic(path) as f: f.write(save(tensors, meta))
+        from saggan.weights import save_weights
+        save_weights(path, self.net.state_dict(), settings=self.settings, channels=str(self.channels))
 
     @classmethod
     def load(cls, path, device='auto'): # a .safetensors file written by `save`; device as in ClassifierSettings
         "Read weights and settings back; DataError when the file cannot be used."
-        from safetensors import SafetensorError, safe_open
+        from saggan.weights import UNREADABLE, read_weights
         try:
-            with safe_open(path, 'pt') as f: meta, state = f.metadata() or {}, {k: f.get_tensor(k) for k in f.keys()}
-            settings, channels = ClassifierSettings(**json.loads(meta['settings']) | dict(device=device)), int(meta['channels'])
+            header, state = read_weights(path)
+            settings = ClassifierSettings(**json.loads(header['settings']) | dict(device=device))
+            channels = int(header['channels'])
             net = build_classifier(settings.name, channels)
             net.load_state_dict(state)
-        except (OSError, SafetensorError, KeyError, ValueError, TypeError, RuntimeError) as e:
+        except UNREADABLE as e:
             raise DataError(f'{path}: not the weights of a classifier ({str(e)[:200]}). Train it again.') from e
         return cls(net, settings, channels)
 
