@@ -5,7 +5,7 @@ import torch
 from torch.utils.data import DataLoader, Dataset
 
 from saggan import Augmenter, LesionTransform
-from saggan.translators import SAGGAN, SAGGANSettings
+from saggan.saggan import SAGGAN, SAGGANSettings
 
 
 class Slices(Dataset):
