@@ -12,16 +12,15 @@ import json
 from dataclasses import asdict, fields
 from pathlib import Path
 import torch
-from safetensors import SafetensorError, safe_open
-from safetensors.torch import save
 from .aggan import AGGAN, SCHEME_2
 from .attention import changed_map, fit_attention
-from .core import DataError, SettingsError, atomic, save_figure, write_json
+from .core import DataError, SettingsError, save_figure, write_json
 from .cyclegan import CycleGAN, Translator
 from .saggan import ABLATIONS, PRINTED, SAGGAN, SAGGANSettings
 from .sampling import UnpairedBatches, named_transform
 from .training import TrainingSettings, find_hardware, from_options, read_checkpoint, total_steps, train
 from .uaggan import UAGGAN
+from .weights import load_weights, save_weights
 
 # %% ../nbs/30_translators.ipynb #544cdbc6
 NO_ATTENTION = dict(
@@ -91,23 +90,18 @@ def save_translator(path,               # a .safetensors file
                     model: Translator,
                     **notes):           # texts for the header
     "Write the averaged generators with the settings; whole or not at all."
-    header = dict(saggan='translator', model=type(model).__name__, settings=json.dumps(asdict(model.settings)), **notes)
-    weights = {k: v.contiguous().cpu() for k, v in model.ema.state_dict().items()}
-    with atomic(path) as f: f.write(save(weights, header))
+    save_weights(path, model.ema.state_dict(), 'translator', model.settings, model=type(model).__name__, **notes)
 
 # %% ../nbs/30_translators.ipynb #773c0fbb
 def load_translator(path,            # file written by `save_translator`
                     device='cpu'):   # where to
     "The translator in evaluation mode and the file's header. Raises DataError when the file is not one of ours."
-    try:
-        with safe_open(path, 'pt') as f:
-            header = f.metadata() or {}
-            weights = {k: f.get_tensor(k) for k in f.keys()}
+    def build(header, weights):
         model = build_translator(path, header)
         model.ema.load_state_dict(weights)
         model.generators.load_state_dict(weights)
-    except (OSError, SafetensorError, ValueError, RuntimeError) as e:
-        raise DataError(f'{path} cannot be read as weights ({type(e).__name__}); export them again') from e
+        return model, header
+    model, header = load_weights(path, build, remedy='export them again')
     return model.to(device).eval().requires_grad_(False), header
 
 # %% ../nbs/30_translators.ipynb #f7a7c93d

@@ -1,4 +1,5 @@
-"The transforms behind loaders with worker processes, which a notebook's names cannot reach: each worker draws for itself, and a seed repeats it all."
+"""The transforms behind loaders with worker processes, which a notebook's names cannot reach:
+each worker draws for itself, and a seed repeats it all."""
 import pytest
 import torch
 from torch.utils.data import DataLoader, Dataset
@@ -24,7 +25,9 @@ def augmenter():
 
 def test_workers_draw_for_themselves_and_a_seed_repeats_them(augmenter):
     def labels(seed):
-        loader = DataLoader(Slices(LesionTransform(augmenter, .5)), batch_size=12, num_workers=2, generator=torch.Generator().manual_seed(seed))
+        slices = Slices(LesionTransform(augmenter, .5))
+        generator = torch.Generator().manual_seed(seed)
+        loader = DataLoader(slices, batch_size=12, num_workers=2, generator=generator)
         return [y.tolist() for _, y in loader]
     a = labels(0)
     assert a == labels(0) and a != labels(1) and a[0] != a[1] and 0 < sum(map(sum, a)) < 24
@@ -36,7 +39,8 @@ def test_monai_workers_differ_and_set_determinism_repeats_them(augmenter):
     from monai.utils import set_determinism
     def labels(seed):
         set_determinism(seed)
-        data = MonaiDataset([dict(image=torch.full((1, 16, 16), -.3), label=0)]*24, Compose([augmenter.transform(.5, keys='image')]))
+        sample = dict(image=torch.full((1, 16, 16), -.3), label=0)
+        data = MonaiDataset([sample]*24, Compose([augmenter.transform(.5, keys='image')]))
         return [d['label'].tolist() for d in MonaiLoader(data, batch_size=12, num_workers=2)]
     try:
         a = labels(0)
