@@ -7,19 +7,19 @@ __all__ = ['Precision', 'Device', 'Augment', 'Upsample', 'GanMode', 'ClassifierN
            'UAGGANSettings', 'AGGANSettings', 'SAGGANSettings', 'SynthesizerSettings', 'MaskToImageSettings',
            'JudgeSettings', 'AugmentSettings', 'ClassifierSettings', 'SegmentationSettings', 'FidelitySettings']
 
-# %% ../nbs/00d_part_options.ipynb #0118e16e
+# %% ../nbs/00d_part_options.ipynb #d33a4148
 from dataclasses import dataclass
 from typing import Literal
 from .options_schema import option
 
-# %% ../nbs/00d_part_options.ipynb #7e760641
+# %% ../nbs/00d_part_options.ipynb #314f5357
 Precision = Literal['auto', '32-true', 'bf16-mixed']
 Device = Literal['auto', 'cpu', 'cuda']
 Augment = Literal['classic', 'flip', 'none']
 Upsample = Literal['transpose', 'resize', 'shuffle']
 GanMode = Literal['lsgan', 'hinge', 'bce']
 
-# %% ../nbs/00d_part_options.ipynb #bbe65de7
+# %% ../nbs/00d_part_options.ipynb #5df162bf
 @dataclass
 class TrainingSettings:
     "How a GAN is trained."
@@ -45,7 +45,7 @@ class TrainingSettings:
     picture_every: int = option(500, 'steps between picture grids; 0: none')
     checkpoint_every: int = option(500, 'steps between checkpoints; 0: only at the end')
 
-# %% ../nbs/00d_part_options.ipynb #703f6dff
+# %% ../nbs/00d_part_options.ipynb #4f19d874
 @dataclass
 class CycleGANSettings:
     "Networks and losses of CycleGAN, as in its reference code."
@@ -65,7 +65,7 @@ class CycleGANSettings:
     lambda_identity: float = option(.5, 'as a share of lambda_cycle')
     lambda_d: float = option(.5, "of the discriminators' sum")
 
-# %% ../nbs/00d_part_options.ipynb #cb1d0e79
+# %% ../nbs/00d_part_options.ipynb #bdbc518e
 @dataclass
 class UAGGANSettings:
     "Networks and losses of UAGGAN, as in its authors' code."
@@ -84,7 +84,7 @@ class UAGGANSettings:
     lambda_cycle: float = option(10.)
     lambda_d: float = option(.5, "of the discriminators' sum")
 
-# %% ../nbs/00d_part_options.ipynb #4cdf2603
+# %% ../nbs/00d_part_options.ipynb #000b9c83
 @dataclass
 class AGGANSettings:
     "Networks and losses of AGGAN (scheme 1); `SCHEME_2` of saggan.aggan makes AttentionGAN of it."
@@ -108,14 +108,15 @@ class AGGANSettings:
     lambda_identity: float = option(0., 'as a share of lambda_cycle')
     lambda_d: float = option(.5, "of the discriminators' sum")
 
-# %% ../nbs/00d_part_options.ipynb #1fe2af8c
+# %% ../nbs/00d_part_options.ipynb #f6f9ed1e
 @dataclass
 class SAGGANSettings:
     "Networks and losses of SAG-GAN; see CONFIGURATIONS for the printed form."
     channels: int = option(1, 'of the slices')
     width: int = option(64, 'of the content generators')
     blocks: int = option(9, 'residual blocks in each')
-    attention_size: float = option(.5, "width and blocks of the attention networks, as a share of the content generators'")
+    attention_size: float = option(.5, "width and blocks of the attention networks, "
+                                       "as a share of the content generators'")
     reduction: int = option(16, 'of the AMSE blocks')
     amse: bool = option(True, 'channel attention in the residual blocks')
     upsample: Upsample = option('resize', 'see `saggan.generator.up_block`; resize leaves no checkerboard')
@@ -141,7 +142,7 @@ class SAGGANSettings:
     inside: float = option(.8, 'share of foreground around a pixel that may get a lesion; 0: everywhere')
     warmup: int = option(500, 'steps of the lesion attention alone, from masks, before the others start')
 
-# %% ../nbs/00d_part_options.ipynb #ac6746da
+# %% ../nbs/00d_part_options.ipynb #526cccd0
 @dataclass
 class SynthesizerSettings:
     "Networks and losses of a synthesizer; what a kind does not have it does not read."
@@ -155,7 +156,7 @@ class SynthesizerSettings:
     lambda_r1: float = option(0., 'MSG-GAN: penalty on the gradient at real slices')
     with_normals: bool = option(False, 'CPGGAN: learn from normal slices, with an empty box, too')
 
-# %% ../nbs/00d_part_options.ipynb #9c7d8259
+# %% ../nbs/00d_part_options.ipynb #df14cb6e
 @dataclass
 class MaskToImageSettings:
     "Networks and losses of the painter."
@@ -173,7 +174,7 @@ class MaskToImageSettings:
     lambda_l1: float = option(100.)
     lambda_d: float = option(.5, 'of the discriminator')
 
-# %% ../nbs/00d_part_options.ipynb #12e51bc8
+# %% ../nbs/00d_part_options.ipynb #08838745
 @dataclass
 class JudgeSettings:
     "How the network is trained that looks at synthetic slices; the arguments of `saggan.quality.fit_judge`."
@@ -192,7 +193,7 @@ class AugmentSettings:
     judged: bool = option(True, 'a judge must see a lesion where there should be one, and none where there should not')
     least_change: float = option(.1, 'inside the changed area, on the scale of the slices (-1 to 1)')
 
-# %% ../nbs/00d_part_options.ipynb #25e65c3d
+# %% ../nbs/00d_part_options.ipynb #45bce0ad
 ClassifierName = Literal['resnet18', 'densenet121', 'vgg11_bn']
 
 @dataclass
@@ -210,7 +211,7 @@ class ClassifierSettings:
     device: Device = option('auto', 'where it is trained')
     seed: int = option(0, 'of weights, batches and augmentation', least=0)
 
-# %% ../nbs/00d_part_options.ipynb #64df98b0
+# %% ../nbs/00d_part_options.ipynb #56e1d4b5
 @dataclass
 class SegmentationSettings:
     "How a U-Net is trained."

@@ -48,7 +48,7 @@ class StudySettings:
         help="first and last of 155 slices of a NIfTI volume (default: 30,125), or 'all'")
     min_lesion_px: int | None = option(
         None, 'lesion pixels that make a lesion slice', decides='data', metavar='N',
-        help='lesion pixels that make a lesion slice (default: 0.1 %% of the slice)')
+        help='lesion pixels that make a lesion slice (default: 0.1 % of the slice)')
     min_foreground: float | None = option(
         None, 'share of foreground that a normal slice needs', least=0, below=1, decides='data', travels=True,
         metavar='SHARE', help='share of foreground that a normal slice needs (default: 0.05)')
@@ -82,7 +82,7 @@ class StudySettings:
     workers: int = option(0, 'cells at a time; 0: one on a GPU, else one for each processor', decides='nothing',
                           metavar='N', help='processes at a time (default: as many as the machine suggests)')
 
-# %% ../nbs/58_settings.ipynb #c8f23106
+# %% ../nbs/58_settings.ipynb #32b135ed
 LAYOUTS = options_of(StudySettings)['layout'].choices
 EXTRAS = dict(fidelity='55_fidelity', segmentation='52_segmentation')  # notebooks that measure a cell, too
 GROWS = names_where(StudySettings, 'grid')  # may be extended in a later call
@@ -107,7 +107,7 @@ def check_slices(s, # StudySettings whose types are right
     except re.error as e: raise SettingsError(f'{at}patient={s.patient!r} is not a regular expression: {e}.') from e
     check_names(s.train_counts or {}, ('lesion', 'normal'), 'class in train_counts', at.rstrip(': '))
 
-# %% ../nbs/58_settings.ipynb #309b6c8a
+# %% ../nbs/58_settings.ipynb #925a281a
 def check_grid(s, # StudySettings whose types are right
                where='', # file the values came from, for the message
               ):
@@ -121,7 +121,7 @@ def check_grid(s, # StudySettings whose types are right
         if not values or len(set(values)) < len(values):
             raise SettingsError(f'{at}{name} must be one or more different values, not {list(values)}.')
 
-# %% ../nbs/58_settings.ipynb #6b7f717b
+# %% ../nbs/58_settings.ipynb #b27d8a18
 def members_of(methods, # keys of METHODS and of GROUPS
               ):
     "The methods, with groups replaced by their members, each once."
@@ -200,7 +200,7 @@ def save_settings(path, # file to write
     "Write all fields as YAML; returns the path."
     return write_yaml(path, asdict(settings))
 
-# %% ../nbs/58_settings.ipynb #37cf6b65
+# %% ../nbs/58_settings.ipynb #6dd30899
 def read_settings(path, # of a YAML file
                  ):
     "What a file of settings says, under today's names: a dict. SettingsError for a key that nobody knows."
