@@ -11,7 +11,8 @@ __all__ = ['COMMANDS', 'CODES', 'TOPICS', 'ARGUMENTS', 'REFUSED', 'FAULTS', 'che
 # %% ../nbs/82_cli.ipynb #0a51fab0
 # PYTHON_ARGCOMPLETE_OK
 import argparse, errno, os, signal, sys, textwrap, threading
-from .commands import augment, check, classify, explore, export, info, memory, prepare, report, study, train, volume
+from .commands import (augment, check, classify, explore, export, info, memory, prepare, report, study, train,
+                             volume)
 from .options import classifier_names, completes, data_options, method_names, numbers, offer, span, study_options
 
 # %% ../nbs/82_cli.ipynb #f5d14769
@@ -22,10 +23,11 @@ CODES = """exit codes:
   2         bad usage, settings or data
   130, 143  interrupted by Ctrl-C, ended by SIGTERM; the same command goes on from there
 
-saggan COMMAND --help says what a command reads, writes and costs; saggan info completion how to complete its options by Tab.
+saggan COMMAND --help says what a command reads, writes and costs; saggan info completion how to complete \
+its options by Tab.
 SAGGAN_DEBUG=1 shows tracebacks, SAGGAN_QUIET=1 hides progress; NO_COLOR=1 and FORCE_COLOR=1 are obeyed."""
 
-# %% ../nbs/82_cli.ipynb #ac9e156b
+# %% ../nbs/82_cli.ipynb #579f04bf
 def check_arguments(p, # parser
                    ):
     "What is read by `check`, and by `prepare`, too."
@@ -44,7 +46,7 @@ def prepare_arguments(p, # parser
     p.add_argument('--dry-run', action='store_true',
                    help='try three patients, tell time and disk for all, and do nothing else')
 
-# %% ../nbs/82_cli.ipynb #d7616ed7
+# %% ../nbs/82_cli.ipynb #377ab660
 def method_argument(p, # parser
                     text, # help
                    ):
@@ -65,7 +67,7 @@ def classify_arguments(p, # parser
     action = p.add_argument('--classifier', default='resnet18', help='resnet18, densenet121 or vgg11_bn')
     completes(action, offer(classifier_names))
 
-# %% ../nbs/82_cli.ipynb #f2b1fc63
+# %% ../nbs/82_cli.ipynb #7ed7b494
 def report_arguments(p, # parser
                     ):
     "What is read by `report`."
@@ -81,7 +83,7 @@ def export_arguments(p, # parser
     p.add_argument('--to', default='lesion', choices=['lesion', 'normal'],
                    help='direction of the ONNX graph (default: lesion)')
 
-# %% ../nbs/82_cli.ipynb #1fbebd71
+# %% ../nbs/82_cli.ipynb #1fb19a47
 def volume_arguments(p, # parser
                     ):
     "What is read by `volume`."
@@ -97,7 +99,7 @@ def volume_arguments(p, # parser
                    help="first and last of 155 slices, or 'all' (default: as the training set)")
     p.add_argument('--device', default='auto', choices=('auto', 'cpu', 'cuda'))
 
-# %% ../nbs/82_cli.ipynb #851dc64a
+# %% ../nbs/82_cli.ipynb #d568df10
 def explore_arguments(p, # parser
                      ):
     "What is read by `explore`."
@@ -123,7 +125,7 @@ def memory_arguments(p, # parser
     p.add_argument('--set', action='append', metavar='KEY=VALUE',
                    help='option of the translator or its training, such as width=32')
 
-# %% ../nbs/82_cli.ipynb #e358c6a5
+# %% ../nbs/82_cli.ipynb #4ba7e1e9
 TOPICS = ('methods', 'tracks', 'presets', 'classifiers', 'settings', 'completion')
 
 def what_completer(prefix, **_):
@@ -139,7 +141,7 @@ def info_arguments(p, # parser
     completes(action, what_completer)
     p.add_argument('--json', action='store_true', help='the same for a machine')
 
-# %% ../nbs/82_cli.ipynb #4ebe0d01
+# %% ../nbs/82_cli.ipynb #48de0541
 ARGUMENTS = dict(check=check_arguments, prepare=prepare_arguments, study=study_options, train=stage_arguments,
                  augment=stage_arguments, classify=classify_arguments, report=report_arguments, export=export_arguments,
                  volume=volume_arguments, explore=explore_arguments, memory=memory_arguments, info=info_arguments)
@@ -185,7 +187,7 @@ def explained(e, # an exception
     code, text = FAULTS[e.errno]
     return code, f'{e.filename or "writing"}: {text}.'
 
-# %% ../nbs/82_cli.ipynb #a471ca14
+# %% ../nbs/82_cli.ipynb #cc0e5124
 def terminated(number, frame):
     "SIGTERM, where a command has no handler of its own."
     raise SystemExit(143)

@@ -18,7 +18,12 @@ class SagganError(Exception):
 
 # %% ../nbs/00_core.ipynb #6f94b3af
 class DataError(SagganError):
-    "A file or an array cannot be used."
+    "A file or an array cannot be used; `cases` are the reasons of those that are bad, where all of them are."
+    def __init__(self, text='', # what is wrong, where, and what to do
+                 cases=(), # one reason a case
+                ):
+        super().__init__(text)
+        self.cases = tuple(cases)
 
 # %% ../nbs/00_core.ipynb #2e560901
 class SettingsError(SagganError):

@@ -109,7 +109,7 @@ def _checked(cases, opt, root, folder, workers, skip_bad):
     if not sum(len(r[0]) for r in good.values()):
         why = f'all {len(bad)} cases are bad, such as: {next(iter(bad.values()))}' if not good else (
             'lower min_lesion_px or min_foreground, or check the masks.')
-        raise DataError(f'no slice is left: {why}')
+        raise DataError(f'no slice is left: {why}', cases=() if good else bad.values())
     return good, bad
 
 # %% ../nbs/02_data.ipynb #2955e79b

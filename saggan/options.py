@@ -106,7 +106,7 @@ def completes(action, # from `add_argument`
     action.completer = how
     return action
 
-# %% ../nbs/81b_options.ipynb #190104b2
+# %% ../nbs/81b_options.ipynb #4ef7148f
 def reader_of(o, # saggan.options_schema.Option
              ):
     "The function that makes a value of a text."
@@ -123,7 +123,7 @@ def help_text(o, # saggan.options_schema.Option
     parts = (listed(o.choices).replace("'", ''), o.help or o.meaning)
     return ': '.join(part for part in parts if part).replace('%', '%%')
 
-# %% ../nbs/81b_options.ipynb #25772da7
+# %% ../nbs/81b_options.ipynb #7e9e1d09
 def add_options(p, # parser
                 *names, # of settings of a study
                 **readers, # name -> function that makes a value of a text, where the type does not say which
@@ -202,7 +202,7 @@ def given_config(path, # YAML file
     if not read_yaml(path): return {}
     return {name: value for name, value in read_settings(path).items() if value is not None}
 
-# %% ../nbs/81b_options.ipynb #d9f9b7a9
+# %% ../nbs/81b_options.ipynb #10b36557
 def begun_config(out, # folder of a study, or None
                 ):
     "Settings of the study that was begun there; {} where there is none."
