@@ -4,10 +4,9 @@
 
 # %% auto #0
 __all__ = ['Features', 'InceptionFeatures', 'distances', 'locality', 'nearest', 'memorisation', 'hidden', 'plot_hidden',
-           'plot_neighbours', 'FidelitySettings', 'fidelity_cell', 'translator_of']
+           'plot_neighbours', 'fidelity_cell', 'translator_of', 'FidelitySettings']
 
 # %% ../nbs/55_fidelity.ipynb #67e71301
-from dataclasses import dataclass
 from pathlib import Path
 import numpy as np
 import torch
@@ -166,11 +165,10 @@ def plot_neighbours(synthetic, train, table, columns: int = 8):  # SliceSets; fr
     return fig
 
 # %% ../nbs/55_fidelity.ipynb #02d823dd
-@dataclass
-class FidelitySettings:
-    "What a cell's fidelity is measured with."
-    inception: str = ''  # local file with the weights of torchvision's inception_v3; empty: the judge's features
-    subsets: int = 50    # draws of KID
+from .part_options import FidelitySettings
+
+# %% ../nbs/55_fidelity.ipynb #3db03bb3
+_all_ = ['FidelitySettings']
 
 # %% ../nbs/55_fidelity.ipynb #7ee0d330
 def fidelity_cell(run):  # folder of a cell

@@ -8,7 +8,7 @@ __all__ = ['NETWORKS', 'PARTS', 'DECIDED', 'PRESET', 'settings_classes', 'knobs_
            'part_values', 'option_rows', 'gan_rows', 'commented', 'names_in', 'setting_names']
 
 # %% ../nbs/77_knobs.ipynb #ba3b12e2
-from dataclasses import asdict, replace
+from dataclasses import asdict
 from .cell import METHODS, SYNTHESIZER, gan_options
 from .core import SettingsError
 from .options_schema import Option, check_names, check_value, options_of, yaml_line
@@ -65,7 +65,7 @@ def check_options(path, # such as 'classify'
         check_names([name], known, f'option of {path},')
         check_value(f'{path}.{name}', value, known[name])
 
-# %% ../nbs/77_knobs.ipynb #52224773
+# %% ../nbs/77_knobs.ipynb #e88c7ce2
 def few(names, # texts
        ):
     "Three names at most, and how many more there are."
@@ -131,7 +131,7 @@ def part_settings(settings, # StudySettings
     classifiers = {name: classifier_settings(name, **base | settings.classify) for name in settings.classifiers}
     return classifiers, segmentation_settings(**settings.segment | base)
 
-# %% ../nbs/77_knobs.ipynb #8ef64a02
+# %% ../nbs/77_knobs.ipynb #1adf3ae7
 def check_gan(settings, # StudySettings
              ):
     "SettingsError for an option of the networks that is not known, or that a method does not have."
@@ -204,7 +204,7 @@ def gan_rows(settings, # StudySettings
         out += option_rows(given, values, knobs_for(m), 4)
     return out
 
-# %% ../nbs/77_knobs.ipynb #6b2a09c2
+# %% ../nbs/77_knobs.ipynb #9ad4e374
 def commented(settings, # StudySettings
              ):
     "All settings as YAML with types and meanings; nested ones at the values that hold, as comments unless given."

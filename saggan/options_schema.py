@@ -6,9 +6,9 @@
 __all__ = ['WORDS', 'PLURALS', 'DECIDES', 'check_names', 'members', 'base_type', 'element_type', 'is_a', 'of_type', 'kind_words',
            'type_words', 'type_name', 'yaml_hint', 'Option', 'literals', 'listed', 'option', 'options_of',
            'names_where', 'range_words', 'wanted', 'in_range', 'check_value', 'todays_names', 'from_options',
-           'deep_merge', 'one_line', 'yaml_line', 'option_lines']
+           'check_fields', 'deep_merge', 'one_line', 'yaml_line', 'option_lines']
 
-# %% ../nbs/00c_options.ipynb #9ae64210
+# %% ../nbs/00c_options.ipynb #d4346d14
 import difflib, re, types, typing, warnings
 from dataclasses import MISSING, dataclass, field, fields, replace
 from functools import cache
@@ -16,7 +16,7 @@ from typing import Literal
 import yaml
 from .core import SettingsError
 
-# %% ../nbs/00c_options.ipynb #2d644ba9
+# %% ../nbs/00c_options.ipynb #9bdab805
 def check_names(names, # what was given
                 known, # what there is
                 what='option', # what the names are, for the message
@@ -32,7 +32,7 @@ def check_names(names, # what was given
         else: hint = f'There are: {", ".join(map(str, known)) or "none"}.'
         raise SettingsError(f'{at}unknown {what} {name!r}. {hint}')
 
-# %% ../nbs/00c_options.ipynb #6c34be01
+# %% ../nbs/00c_options.ipynb #04d02dd9
 def members(kind, # a type, or a union of types
            ):
     "The types of a union; of another type that one alone."
@@ -51,7 +51,7 @@ def element_type(kind, # a type
     if typing.get_origin(kind) is not tuple: return None
     return typing.get_args(kind)[0]
 
-# %% ../nbs/00c_options.ipynb #778de511
+# %% ../nbs/00c_options.ipynb #90653cb2
 def is_a(value, # of an option
          kind, # a type that is no union
         ):
@@ -68,7 +68,7 @@ def of_type(value, # of an option
     "Is a value of one of these types? See `is_a`."
     return any(is_a(value, kind) for kind in members(want))
 
-# %% ../nbs/00c_options.ipynb #1a24dd48
+# %% ../nbs/00c_options.ipynb #5e960114
 WORDS = {int: 'a whole number', float: 'a number', str: 'a text', bool: 'true or false', tuple: 'a list',
          dict: 'a mapping', type(None): 'nothing'}
 PLURALS = {int: 'whole numbers', float: 'numbers', str: 'texts', bool: 'truth values'}
@@ -90,14 +90,14 @@ def type_name(want, # a type, or a union of types
     names = [base_type(kind).__name__ for kind in members(want)]
     return ' | '.join(names).replace('NoneType', 'None')
 
-# %% ../nbs/00c_options.ipynb #410134dc
+# %% ../nbs/00c_options.ipynb #f3f48542
 def yaml_hint(value, # of an option
              ):
     "A sentence for a number that YAML has read as a text; else an empty text."
     looks_like_a_number = isinstance(value, str) and re.fullmatch(r'-?\d+e-?\d+', value)
     return ' YAML wants a dot in such a number: 1.0e-4.' if looks_like_a_number else ''
 
-# %% ../nbs/00c_options.ipynb #d386209a
+# %% ../nbs/00c_options.ipynb #8d5999b9
 DECIDES = ('results', 'source', 'data', 'grid', 'nothing')
 
 @dataclass(frozen=True)
@@ -131,7 +131,7 @@ class Option:
     @property
     def text(self): return ': '.join(part for part in (listed(self.choices), self.meaning) if part)
 
-# %% ../nbs/00c_options.ipynb #544e0f39
+# %% ../nbs/00c_options.ipynb #e76ed0cf
 def literals(kind, # a type
             ):
     "The words of a `Literal`, or of a list of them; () of another type."
@@ -145,7 +145,7 @@ def listed(words, # texts
     if len(quoted) < 2: return ''.join(quoted)
     return f'{", ".join(quoted[:-1])} or {quoted[-1]}'
 
-# %% ../nbs/00c_options.ipynb #b9bc6273
+# %% ../nbs/00c_options.ipynb #f16df75f
 def option(default, # the value, or a class such as `dict` that makes a new one
            meaning='', # see Option
            **marks, # see Option
@@ -166,14 +166,14 @@ def options_of(kind, # a dataclass
         out[f.name] = replace(declared, name=f.name, kind=types_of[f.name], default=default)
     return out
 
-# %% ../nbs/00c_options.ipynb #b4da14f0
+# %% ../nbs/00c_options.ipynb #85dee565
 def names_where(kind, # a settings dataclass
                 *decides, # one or more of DECIDES
                ):
     "Names of the options that decide this, in the order of their declaration."
     return tuple(name for name, o in options_of(kind).items() if o.decides in decides)
 
-# %% ../nbs/00c_options.ipynb #0eb8e7f0
+# %% ../nbs/00c_options.ipynb #6384263a
 def range_words(o, # Option
                ):
     "The range of a number in words, '' without one: ' from 1', ' in [0, 1)'."
@@ -197,7 +197,7 @@ def wanted(o, # Option
         out.append(words)
     return ' or '.join(out)
 
-# %% ../nbs/00c_options.ipynb #985cb49e
+# %% ../nbs/00c_options.ipynb #4eafa396
 def in_range(value, # of the right type
              o, # Option
             ):
@@ -223,7 +223,7 @@ def check_value(path, # such as 'gan.saggan.warmup', for the message
     unknown = [w for w in words if w is not None and w not in o.words] if o.words else []
     check_names(unknown, o.choices, f'value of {path},', where)
 
-# %% ../nbs/00c_options.ipynb #d359267e
+# %% ../nbs/00c_options.ipynb #2b9596f7
 def todays_names(kind, # a settings dataclass
                  given, # dict
                  where='', # file they came from, for the message
@@ -241,7 +241,7 @@ def todays_names(kind, # a settings dataclass
         if gone: warnings.warn(f'{at}{name}={out[name]!r} is retired: a later version will refuse it', stacklevel=2)
     return out
 
-# %% ../nbs/00c_options.ipynb #ecb0d1b7
+# %% ../nbs/00c_options.ipynb #b1c601ee
 def from_options(kind, # a settings dataclass
                  options, # dict: some of its fields
                 ):
@@ -250,6 +250,11 @@ def from_options(kind, # a settings dataclass
     check_names(options, known, f'option of {kind.__name__},')
     for name, value in options.items(): check_value(f'{kind.__name__}.{name}', value, known[name])
     return kind(**options)
+
+def check_fields(settings, # dataclass of settings
+                ):
+    "SettingsError for the first field that has a value it cannot have."
+    for name, o in options_of(type(settings)).items(): check_value(name, getattr(settings, name), o)
 
 def deep_merge(a, # dict
                b, # dict
@@ -261,7 +266,7 @@ def deep_merge(a, # dict
         out[key] = deep_merge(out[key], value) if both else value
     return out
 
-# %% ../nbs/00c_options.ipynb #753fa8e3
+# %% ../nbs/00c_options.ipynb #d1258b9f
 def one_line(value, # of an option
             ):
     "A value as YAML, in one line."

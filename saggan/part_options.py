@@ -7,19 +7,19 @@ __all__ = ['Precision', 'Device', 'Augment', 'Upsample', 'GanMode', 'ClassifierN
            'UAGGANSettings', 'AGGANSettings', 'SAGGANSettings', 'SynthesizerSettings', 'MaskToImageSettings',
            'JudgeSettings', 'AugmentSettings', 'ClassifierSettings', 'SegmentationSettings', 'FidelitySettings']
 
-# %% ../nbs/00d_part_options.ipynb #d33a4148
+# %% ../nbs/00d_part_options.ipynb #e77a00f8
 from dataclasses import dataclass
 from typing import Literal
-from .options_schema import option
+from .options_schema import check_fields, option
 
-# %% ../nbs/00d_part_options.ipynb #314f5357
+# %% ../nbs/00d_part_options.ipynb #f075b81a
 Precision = Literal['auto', '32-true', 'bf16-mixed']
 Device = Literal['auto', 'cpu', 'cuda']
 Augment = Literal['classic', 'flip', 'none']
 Upsample = Literal['transpose', 'resize', 'shuffle']
 GanMode = Literal['lsgan', 'hinge', 'bce']
 
-# %% ../nbs/00d_part_options.ipynb #5df162bf
+# %% ../nbs/00d_part_options.ipynb #1d5016bf
 @dataclass
 class TrainingSettings:
     "How a GAN is trained."
@@ -45,7 +45,7 @@ class TrainingSettings:
     picture_every: int = option(500, 'steps between picture grids; 0: none')
     checkpoint_every: int = option(500, 'steps between checkpoints; 0: only at the end')
 
-# %% ../nbs/00d_part_options.ipynb #4f19d874
+# %% ../nbs/00d_part_options.ipynb #40aea5be
 @dataclass
 class CycleGANSettings:
     "Networks and losses of CycleGAN, as in its reference code."
@@ -65,7 +65,7 @@ class CycleGANSettings:
     lambda_identity: float = option(.5, 'as a share of lambda_cycle')
     lambda_d: float = option(.5, "of the discriminators' sum")
 
-# %% ../nbs/00d_part_options.ipynb #bdbc518e
+# %% ../nbs/00d_part_options.ipynb #b96fe93a
 @dataclass
 class UAGGANSettings:
     "Networks and losses of UAGGAN, as in its authors' code."
@@ -84,7 +84,7 @@ class UAGGANSettings:
     lambda_cycle: float = option(10.)
     lambda_d: float = option(.5, "of the discriminators' sum")
 
-# %% ../nbs/00d_part_options.ipynb #000b9c83
+# %% ../nbs/00d_part_options.ipynb #a6edc726
 @dataclass
 class AGGANSettings:
     "Networks and losses of AGGAN (scheme 1); `SCHEME_2` of saggan.aggan makes AttentionGAN of it."
@@ -108,7 +108,7 @@ class AGGANSettings:
     lambda_identity: float = option(0., 'as a share of lambda_cycle')
     lambda_d: float = option(.5, "of the discriminators' sum")
 
-# %% ../nbs/00d_part_options.ipynb #f6f9ed1e
+# %% ../nbs/00d_part_options.ipynb #8787c5f0
 @dataclass
 class SAGGANSettings:
     "Networks and losses of SAG-GAN; see CONFIGURATIONS for the printed form."
@@ -142,7 +142,7 @@ class SAGGANSettings:
     inside: float = option(.8, 'share of foreground around a pixel that may get a lesion; 0: everywhere')
     warmup: int = option(500, 'steps of the lesion attention alone, from masks, before the others start')
 
-# %% ../nbs/00d_part_options.ipynb #526cccd0
+# %% ../nbs/00d_part_options.ipynb #15e04921
 @dataclass
 class SynthesizerSettings:
     "Networks and losses of a synthesizer; what a kind does not have it does not read."
@@ -156,7 +156,7 @@ class SynthesizerSettings:
     lambda_r1: float = option(0., 'MSG-GAN: penalty on the gradient at real slices')
     with_normals: bool = option(False, 'CPGGAN: learn from normal slices, with an empty box, too')
 
-# %% ../nbs/00d_part_options.ipynb #df14cb6e
+# %% ../nbs/00d_part_options.ipynb #f4307c50
 @dataclass
 class MaskToImageSettings:
     "Networks and losses of the painter."
@@ -174,7 +174,7 @@ class MaskToImageSettings:
     lambda_l1: float = option(100.)
     lambda_d: float = option(.5, 'of the discriminator')
 
-# %% ../nbs/00d_part_options.ipynb #08838745
+# %% ../nbs/00d_part_options.ipynb #c3ea8f1c
 @dataclass
 class JudgeSettings:
     "How the network is trained that looks at synthetic slices; the arguments of `saggan.quality.fit_judge`."
@@ -193,12 +193,12 @@ class AugmentSettings:
     judged: bool = option(True, 'a judge must see a lesion where there should be one, and none where there should not')
     least_change: float = option(.1, 'inside the changed area, on the scale of the slices (-1 to 1)')
 
-# %% ../nbs/00d_part_options.ipynb #45bce0ad
+# %% ../nbs/00d_part_options.ipynb #344196e3
 ClassifierName = Literal['resnet18', 'densenet121', 'vgg11_bn']
 
 @dataclass
 class ClassifierSettings:
-    "How a classifier is trained."
+    "How a classifier is trained; SettingsError for a value that cannot be used."
     name: ClassifierName = option('resnet18', 'the network')
     steps: int = option(0, 'optimisation steps, the same in every arm; 0: `epochs` of the real training set', least=0)
     epochs: int = option(30, 'used when steps is 0', least=1)
@@ -211,7 +211,9 @@ class ClassifierSettings:
     device: Device = option('auto', 'where it is trained')
     seed: int = option(0, 'of weights, batches and augmentation', least=0)
 
-# %% ../nbs/00d_part_options.ipynb #56e1d4b5
+    def __post_init__(self): check_fields(self)
+
+# %% ../nbs/00d_part_options.ipynb #02ee8243
 @dataclass
 class SegmentationSettings:
     "How a U-Net is trained."

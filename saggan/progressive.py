@@ -4,11 +4,10 @@
 
 # %% auto #0
 __all__ = ['levels_of', 'framed', 'EqualConv', 'PixelNorm', 'with_deviation', 'widths_of', 'GrowingGenerator',
-           'GrowingDiscriminator', 'SynthesizerSettings', 'Synthesizer', 'ClassBatches']
+           'GrowingDiscriminator', 'Synthesizer', 'ClassBatches', 'SynthesizerSettings']
 
 # %% ../nbs/31_progressive.ipynb #66c95971
 import copy
-from dataclasses import dataclass
 import torch
 from torch import nn
 from torch.nn import functional as F
@@ -95,18 +94,10 @@ class GrowingDiscriminator(nn.Module):
         return x
 
 # %% ../nbs/31_progressive.ipynb #fef0fadc
-@dataclass
-class SynthesizerSettings:
-    "Networks and losses of a synthesizer; what a kind does not have it does not read."
-    channels: int = 1            # of the slices
-    size: int = 256              # pixels a side
-    latent: int = 512            # of the noise
-    width: int = 512             # channels at 4 to 32 pixels
-    grow: float = .75            # PGGAN, CPGGAN: share of the training in which the resolution grows
-    lambda_gp: float = 10.       # PGGAN, CPGGAN: gradient penalty
-    lambda_drift: float = .001   # PGGAN, CPGGAN: on the squared verdict for real slices
-    lambda_r1: float = 0.        # MSG-GAN: penalty on the gradient at real slices
-    with_normals: bool = False   # CPGGAN: learn from normal slices, with an empty box, too
+from .part_options import SynthesizerSettings
+
+# %% ../nbs/31_progressive.ipynb #7ba74e4b
+_all_ = ['SynthesizerSettings']
 
 # %% ../nbs/31_progressive.ipynb #598a03a8
 class Synthesizer(nn.Module):
