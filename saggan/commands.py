@@ -98,7 +98,7 @@ def write_config(path, # file to write; '-': the screen
     else: print(f'written: {write_text(path, text)}')
     return 0
 
-# %% ../nbs/81e_commands.ipynb #ae174dba
+# %% ../nbs/81e_commands.ipynb #2f74156b
 def show_plan(args, # parsed arguments
               settings, # StudySettings
               upto='', # last notebook of a cell
@@ -124,7 +124,7 @@ def show_plan(args, # parsed arguments
     if args.json: print_json(counted | dict(estimate=e, data=counts, warnings=warnings))
     return 0
 
-# %% ../nbs/81e_commands.ipynb #9521293c
+# %% ../nbs/81e_commands.ipynb #7f4ec2ca
 def instead(args, # parsed arguments
             settings, # StudySettings
             upto='', # last notebook of a cell
@@ -136,7 +136,7 @@ def instead(args, # parsed arguments
     if not args.out: raise SettingsError(f'{args.command} needs --out FOLDER, the folder of the study.')
     return show_plan(args, settings, upto, retry) if args.dry_run else None
 
-# %% ../nbs/81e_commands.ipynb #97e70622
+# %% ../nbs/81e_commands.ipynb #85bf540b
 def run_or_plan(args, # parsed arguments
                 settings, # StudySettings
                 upto='', # last notebook of a cell
@@ -211,7 +211,7 @@ def report(args):
     write_cards(args.run)
     return 0
 
-# %% ../nbs/81e_commands.ipynb #96a47a43
+# %% ../nbs/81e_commands.ipynb #ff1c53f2
 def origin(slices, # synthetic SliceSet
            rows, # of one volume
            volume, # its name
@@ -228,7 +228,7 @@ def export_volumes(slices, # SliceSet with the columns volume and slice
                    volumes, # dict volume -> record, of the set that the slices come from
                    out, # folder
                   ):
-    "One NIfTI a volume and channel and one for masks, in the source's grid and scale, synthetic ones marked; the paths."
+    "One NIfTI a volume and channel and one for masks, in the source's grid and scale, synthetic ones marked; paths."
     from pathlib import Path
     import numpy as np
     from saggan.core import DataError
@@ -259,7 +259,7 @@ def optional(module, # of saggan
         lack = e.name or module
         raise SettingsError(f'{what} needs {lack}, which is not installed: pip install "saggan[{extra}]"') from e
 
-# %% ../nbs/81e_commands.ipynb #d6fafb21
+# %% ../nbs/81e_commands.ipynb #1e721618
 def export_slices(run, # folder of a cell, a Path
                   out, # folder, a Path
                   kind, # 'png' or 'nifti'

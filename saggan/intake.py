@@ -12,7 +12,7 @@ from .core import DataError
 from .data import prepare, prevalence
 from .layouts import PICTURES, walk
 
-# %% ../nbs/81c_intake.ipynb #4bb13365
+# %% ../nbs/81c_intake.ipynb #3b63fe36
 ARCHIVES = ('.tar', '.zip', '.tgz', '.gz', '.7z', '.rar')
 
 def existing_folder(source, # path
@@ -34,7 +34,7 @@ def count_files(folder, # path
 # %% ../nbs/81c_intake.ipynb #52aef947
 def looks_like(source, # folder, or a number of patients
               ):
-    "The layout that a folder has ('' when it has none), and what is there, in words. DataError when there is no folder."
+    "The layout that a folder has ('' when it has none), and what is there, in words. DataError without a folder."
     if str(source).isdigit(): return 'phantom', f'{source} patients of the phantom'
     path = existing_folder(source)
     nifti, pictures = count_files(path, ('.nii', '.nii.gz')), count_files(path, PICTURES)
@@ -54,8 +54,8 @@ def take_in(source, # folder, or a number of patients of the phantom
     like, there = looks_like(source)
     chosen = layout or like
     if not chosen:
-        raise DataError(f'{source}: holds {there}. Give the folder with NIfTI cases (layout brats) or with pictures and '
-                        'masks (layout image-mask); see data/README.md.')
+        raise DataError(f'{source}: holds {there}. Give the folder with NIfTI cases (layout brats) or with pictures '
+                        'and masks (layout image-mask); see data/README.md.')
     if chosen == 'phantom': options = dict(modalities=('flair',)) | options
     try: return prepare(source, chosen, out, **options), chosen, there
     except DataError as e:
@@ -67,7 +67,7 @@ def take_in(source, # folder, or a number of patients of the phantom
 def examine(source, layout=None, # as in `take_in`
             **options, # of `saggan.data.prepare`
            ):
-    "Read a data set to its end and keep nothing: a dict with layout, seen, counts, prevalence, notes, bad (a reason each)."
+    "Read a data set to its end and keep nothing: a dict with layout, seen, counts, prevalence, notes, bad (reasons)."
     options['skip_bad'] = True
     with tempfile.TemporaryDirectory() as folder:
         try: examined, layout, there = take_in(source, Path(folder)/'set', layout, **options)

@@ -4,9 +4,9 @@
 
 # %% auto #0
 __all__ = ['Layout', 'Track', 'Preset', 'Extra', 'LAYOUTS', 'EXTRAS', 'GROWS', 'FREE', 'PREPARES', 'PREPARE_OPTIONS', 'TRAVELS',
-           'TRACKS', 'PRESETS', 'PHANTOM_PATIENTS', 'StudySettings', 'check_slices', 'check_grid', 'members_of',
-           'checked', 'study_settings', 'save_settings', 'read_settings', 'load_settings', 'merged_settings',
-           'cell_name', 'data_settings', 'is_translator', 'cell_settings']
+           'TRACKS', 'PRESETS', 'PHANTOM_PATIENTS', 'SourceSettings', 'StudySettings', 'check_slices', 'check_grid',
+           'members_of', 'checked', 'study_settings', 'save_settings', 'read_settings', 'load_settings',
+           'merged_settings', 'cell_name', 'data_settings', 'is_translator', 'cell_settings']
 
 # %% ../nbs/58_settings.ipynb #f0b41666
 import re
@@ -27,8 +27,8 @@ Extra = Literal['fidelity', 'segmentation']
 
 # %% ../nbs/58_settings.ipynb #6da193df
 @dataclass
-class StudySettings:
-    "All of a study. None means: the default of the function that the value goes to."
+class SourceSettings:
+    "What a study is called, and which slices it is about: the first half of StudySettings."
     name: str = option('study', "shown in the report; the folder's name", decides='nothing')
     track: Track = option('phantom', 'what is studied', help='what is studied (default: phantom)')
     preset: Preset = option('quickstart', 'how much work', help='how much work (default: quickstart)')
@@ -59,6 +59,11 @@ class StudySettings:
     limit: int | None = option(None, 'at most this many patients, spread evenly over the list', least=1, decides='data',
                                metavar='N')
     fractions: tuple = option((.7, .1, .2), 'patients in train, val, test', decides='data')
+
+# %% ../nbs/58_settings.ipynb #09931e92
+@dataclass
+class StudySettings(SourceSettings):
+    "All of a study. None means: the default of the function that the value goes to."
     train_share: float = option(1., 'share of the training patients that is used', above=0, most=1)
     train_counts: dict | None = option(None, "{'lesion': 70, 'normal': 730}: training slices that are used")
     methods: tuple[str, ...] = option(
@@ -82,7 +87,7 @@ class StudySettings:
     workers: int = option(0, 'cells at a time; 0: one on a GPU, else one for each processor', decides='nothing',
                           metavar='N', help='processes at a time (default: as many as the machine suggests)')
 
-# %% ../nbs/58_settings.ipynb #32b135ed
+# %% ../nbs/58_settings.ipynb #53642d48
 LAYOUTS = options_of(StudySettings)['layout'].choices
 EXTRAS = dict(fidelity='55_fidelity', segmentation='52_segmentation')  # notebooks that measure a cell, too
 GROWS = names_where(StudySettings, 'grid')  # may be extended in a later call
@@ -107,7 +112,7 @@ def check_slices(s, # StudySettings whose types are right
     except re.error as e: raise SettingsError(f'{at}patient={s.patient!r} is not a regular expression: {e}.') from e
     check_names(s.train_counts or {}, ('lesion', 'normal'), 'class in train_counts', at.rstrip(': '))
 
-# %% ../nbs/58_settings.ipynb #925a281a
+# %% ../nbs/58_settings.ipynb #3f117d67
 def check_grid(s, # StudySettings whose types are right
                where='', # file the values came from, for the message
               ):
@@ -121,7 +126,7 @@ def check_grid(s, # StudySettings whose types are right
         if not values or len(set(values)) < len(values):
             raise SettingsError(f'{at}{name} must be one or more different values, not {list(values)}.')
 
-# %% ../nbs/58_settings.ipynb #b27d8a18
+# %% ../nbs/58_settings.ipynb #dfb23a34
 def members_of(methods, # keys of METHODS and of GROUPS
               ):
     "The methods, with groups replaced by their members, each once."
@@ -200,7 +205,7 @@ def save_settings(path, # file to write
     "Write all fields as YAML; returns the path."
     return write_yaml(path, asdict(settings))
 
-# %% ../nbs/58_settings.ipynb #6dd30899
+# %% ../nbs/58_settings.ipynb #8e2c7873
 def read_settings(path, # of a YAML file
                  ):
     "What a file of settings says, under today's names: a dict. SettingsError for a key that nobody knows."
