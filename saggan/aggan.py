@@ -14,6 +14,7 @@ from .cyclegan import OTHER, Translator
 from .discriminator import Discriminator
 from .generator import check_size, composite, resnet
 from .losses import cycle_loss
+from .options_schema import GanMode, option, Upsample
 
 # %% ../nbs/29b_aggan.ipynb #ea174042
 class AttentiveGenerator(nn.Module):
@@ -51,26 +52,26 @@ def total_variation(attention: torch.Tensor):  # (B, 1, H, W)
 # %% ../nbs/29b_aggan.ipynb #fbdd7bd1
 @dataclass
 class AGGANSettings:
-    "Networks and losses of AGGAN (scheme 1); `SCHEME_2` makes AttentionGAN of it."
-    channels: int = 1              # of the slices
-    width: int = 64                # of the generators
-    blocks: int = 6                # residual blocks of the generators
-    scheme: int = 1                # 1: one map and one content; 2: `maps` maps and one content less
-    maps: int = 10                 # of scheme 2, the last for the source
-    upsample: str = 'shuffle'      # see `saggan.generator.up_block`
-    guided: bool = True            # a second discriminator for each domain sees slice and map
-    d_width: int = 64              # of the discriminators
-    d_layers: int = 3              # stride-two layers of the discriminators
-    spectral: bool = False         # spectral normalization instead of instance norm in the discriminators
-    gan_mode: str = 'lsgan'        # 'lsgan', 'hinge' or 'bce'
-    pool_size: int = 50            # translations remembered, with their maps; 0: none
-    curriculum: float = .05        # share of the training with r = 0.01; 0: the two halves of the loss are just added
-    lambda_gan: float = .5
-    lambda_cycle: float = 10.
-    lambda_pixel: float = 1.
-    lambda_variation: float = 1e-6
-    lambda_identity: float = 0.    # as a share of lambda_cycle
-    lambda_d: float = .5           # of the discriminators' sum
+    "Networks and losses of AGGAN (scheme 1); `SCHEME_2` of saggan.aggan makes AttentionGAN of it."
+    channels: int = option(1, 'of the slices')
+    width: int = option(64, 'of the generators')
+    blocks: int = option(6, 'residual blocks of the generators')
+    scheme: int = option(1, '1: one map and one content; 2: `maps` maps and one content less')
+    maps: int = option(10, 'of scheme 2, the last for the source')
+    upsample: Upsample = option('shuffle', 'see `saggan.generator.up_block`')
+    guided: bool = option(True, 'a second discriminator for each domain sees slice and map')
+    d_width: int = option(64, 'of the discriminators')
+    d_layers: int = option(3, 'stride-two layers of the discriminators')
+    spectral: bool = option(False, 'spectral normalization instead of instance norm in the discriminators')
+    gan_mode: GanMode = option('lsgan', 'the adversarial loss')
+    pool_size: int = option(50, 'translations remembered, with their maps; 0: none')
+    curriculum: float = option(.05, 'share of the training with r = 0.01; 0: the two halves of the loss are just added')
+    lambda_gan: float = option(.5)
+    lambda_cycle: float = option(10.)
+    lambda_pixel: float = option(1.)
+    lambda_variation: float = option(1e-6)
+    lambda_identity: float = option(0., 'as a share of lambda_cycle')
+    lambda_d: float = option(.5, "of the discriminators' sum")
 
 # %% ../nbs/29b_aggan.ipynb #7427dd59
 SCHEME_2 = dict(

@@ -18,6 +18,7 @@ import torch
 from fastcore.basics import patch
 from torch import nn
 from torch.nn import functional as F
+from .options_schema import check_fields, ClassifierName, Device, option, Precision
 from .run_folder import cell_options, cell_splits
 from .core import DataError, SagganError, SettingsError, atomic, progress, sha256, write_json, write_text
 from .hardware import find_hardware
@@ -55,28 +56,19 @@ def build_classifier(
 @dataclass
 class ClassifierSettings:
     "How a classifier is trained; SettingsError for a value that cannot be used."
-    name: str = 'resnet18' # one of CLASSIFIERS
-    steps: int = 0 # optimisation steps, the same in every arm; 0: `epochs` of the real training set
-    epochs: int = 30 # used when steps is 0
-    batch_size: int = 32 # slices a step
-    lr: float = 5e-4 # Adam's step size at the start
-    halve_every: int = 10 # epochs (of the real training set) until the rate is halved
-    evaluate_every: int = 0 # steps between validations; 0: an epoch
-    weight_decay: float = 1e-4 # of Adam
-    precision: str = 'auto' # 'auto', '32-true' or 'bf16-mixed'
-    device: str = 'auto' # 'auto', 'cpu' or 'cuda'
-    seed: int = 0 # of weights, batches and augmentation
+    name: ClassifierName = option('resnet18', 'the network')
+    steps: int = option(0, 'optimisation steps, the same in every arm; 0: `epochs` of the real training set', least=0)
+    epochs: int = option(30, 'used when steps is 0', least=1)
+    batch_size: int = option(32, 'slices a step', least=2)
+    lr: float = option(5e-4, "Adam's step size at the start", least=0, below=1)
+    halve_every: int = option(10, 'epochs (of the real training set) until the rate is halved', least=1)
+    evaluate_every: int = option(0, 'steps between validations; 0: an epoch', least=0)
+    weight_decay: float = option(1e-4, 'of Adam', least=0, below=1)
+    precision: Precision = option('auto', 'of the numbers in the network')
+    device: Device = option('auto', 'where it is trained')
+    seed: int = option(0, 'of weights, batches and augmentation', least=0)
 
-    def __post_init__(self):
-        if self.name not in CLASSIFIERS: build_classifier(self.name)
-        for key, low in dict(steps=0, epochs=1, batch_size=2, halve_every=1, evaluate_every=0, seed=0).items():
-            v = getattr(self, key)
-            if not isinstance(v, int) or isinstance(v, bool) or v < low: raise SettingsError(f'{key} is {v!r}: it must be a whole number from {low}.')
-        for key in ('lr', 'weight_decay'):
-            v = getattr(self, key)
-            if not isinstance(v, (int, float)) or not 0 <= v < 1: raise SettingsError(f'{key} is {v!r}: it must be a number in [0, 1); YAML wants 1.0e-4, not 1e-4.')
-        if self.precision not in ('auto', '32-true', 'bf16-mixed'): raise SettingsError(f"precision is {self.precision!r}: choose 'auto', '32-true' or 'bf16-mixed'.")
-        if self.device not in ('auto', 'cpu', 'cuda'): raise SettingsError(f"device is {self.device!r}: choose 'auto', 'cpu' or 'cuda'.")
+    def __post_init__(self): check_fields(self)
 
 # %% ../nbs/50_classification.ipynb #ac1e2a69
 PRESETS = dict(smoke=dict(steps=10, batch_size=8, evaluate_every=5),
@@ -167,21 +159,20 @@ class Classifier:
 
     def save(self, path): # a .safetensors file
         "Write the weights, with settings and channels in the header."
-        from safetensors.torch import save
-        tensors = {k: v.detach().cpu().contiguous() for k, v in self.net.state_dict().items()}
-        meta = dict(settings=json.dumps(asdict(self.settings)), channels=str(self.channels))
-        with atomic(path) as f: f.write(save(tensors, meta))
+        from saggan.weights import save_weights
+        save_weights(path, self.net.state_dict(), settings=self.settings, channels=str(self.channels))
 
     @classmethod
     def load(cls, path, device='auto'): # a .safetensors file written by `save`; device as in ClassifierSettings
         "Read weights and settings back; DataError when the file cannot be used."
-        from safetensors import SafetensorError, safe_open
+        from saggan.weights import UNREADABLE, read_weights
         try:
-            with safe_open(path, 'pt') as f: meta, state = f.metadata() or {}, {k: f.get_tensor(k) for k in f.keys()}
-            settings, channels = ClassifierSettings(**json.loads(meta['settings']) | dict(device=device)), int(meta['channels'])
+            header, state = read_weights(path)
+            settings = ClassifierSettings(**json.loads(header['settings']) | dict(device=device))
+            channels = int(header['channels'])
             net = build_classifier(settings.name, channels)
             net.load_state_dict(state)
-        except (OSError, SafetensorError, KeyError, ValueError, TypeError, RuntimeError) as e:
+        except UNREADABLE as e:
             raise DataError(f'{path}: not the weights of a classifier ({str(e)[:200]}). Train it again.') from e
         return cls(net, settings, channels)
 

@@ -6,14 +6,15 @@
 __all__ = ['OTHER', 'Translator', 'CycleGANSettings', 'CycleGAN']
 
 # %% ../nbs/29_cyclegan.ipynb #79b2bb1f
-import copy
 from dataclasses import dataclass
+import copy
 import torch
 from torch import nn
 from fastcore.basics import patch
 from .discriminator import Discriminator
 from .generator import Generator
 from .losses import adversarial_loss, cycle_loss
+from .options_schema import GanMode, option, Upsample
 from .sampling import ImagePool
 
 # %% ../nbs/29_cyclegan.ipynb #d404c1a0
@@ -83,21 +84,21 @@ def discriminator_gan_losses(self: Translator,
 @dataclass
 class CycleGANSettings:
     "Networks and losses of CycleGAN, as in its reference code."
-    channels: int = 1              # of the slices
-    width: int = 64                # of the generators
-    blocks: int = 9                # residual blocks: 9 from 256 pixels, 6 for 128
-    reduction: int = 16            # of AMSE blocks, where there are any
-    amse: bool = False             # channel attention in the residual blocks: not in CycleGAN
-    upsample: str = 'transpose'    # 'transpose' or 'resize' (no checkerboard)
-    d_width: int = 64              # of the discriminators
-    d_layers: int = 3              # stride-two layers of the discriminators: 3 sees patches of 70 pixels
-    spectral: bool = False         # spectral normalization instead of instance norm in the discriminators
-    gan_mode: str = 'lsgan'        # 'lsgan', 'hinge' or 'bce'
-    pool_size: int = 50            # translations remembered for the discriminators; 0: none
-    lambda_gan: float = 1.
-    lambda_cycle: float = 10.
-    lambda_identity: float = .5    # as a share of lambda_cycle
-    lambda_d: float = .5           # of the discriminators' sum
+    channels: int = option(1, 'of the slices')
+    width: int = option(64, 'of the generators')
+    blocks: int = option(9, 'residual blocks: 9 from 256 pixels, 6 for 128')
+    reduction: int = option(16, 'of AMSE blocks, where there are any')
+    amse: bool = option(False, 'channel attention in the residual blocks: not in CycleGAN')
+    upsample: Upsample = option('transpose', 'see `saggan.generator.up_block`; resize leaves no checkerboard')
+    d_width: int = option(64, 'of the discriminators')
+    d_layers: int = option(3, 'stride-two layers of the discriminators: 3 sees patches of 70 pixels')
+    spectral: bool = option(False, 'spectral normalization instead of instance norm in the discriminators')
+    gan_mode: GanMode = option('lsgan', 'the adversarial loss')
+    pool_size: int = option(50, 'translations remembered for the discriminators; 0: none')
+    lambda_gan: float = option(1.)
+    lambda_cycle: float = option(10.)
+    lambda_identity: float = option(.5, 'as a share of lambda_cycle')
+    lambda_d: float = option(.5, "of the discriminators' sum")
 
 # %% ../nbs/29_cyclegan.ipynb #fd55c1c6
 class CycleGAN(Translator):

@@ -14,6 +14,7 @@ import torch
 from torch import nn
 from torch.nn import functional as F
 from .augmentation import find_weights
+from .options_schema import option
 from .run_folder import cell_options, cell_splits
 from .core import DataError, SettingsError, save_figure, write_json, write_text
 from .attention import in_batches, overlap
@@ -223,8 +224,9 @@ def plot_neighbours(
 @dataclass
 class FidelitySettings:
     "What a cell's fidelity is measured with."
-    inception: str = ''  # local file with the weights of torchvision's inception_v3; empty: the judge's features
-    subsets: int = 50    # draws of KID
+    inception: str = option('', "local file with the weights of torchvision's inception_v3; "
+                                "empty: the judge's features")
+    subsets: int = option(50, 'draws of KID')
 
 # %% ../nbs/55_fidelity.ipynb #7ee0d330
 def slices_of(

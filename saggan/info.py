@@ -61,7 +61,9 @@ def tables(what, # 'methods', 'tracks', 'presets', 'classifiers' or 'settings'
         with torch.device('meta'): return {c: dict(parameters=f'{sum(p.numel() for p in build_classifier(c).parameters()):,}') for c in CLASSIFIERS}
     from saggan.knobs import PARTS, knobs_for
     nested = {f'{p}.{k}': v for p in PARTS for k, v in knobs_for(p).items()} | {f'gan.{m}.{k}': v for m in ('saggan', 'cyclegan', 'uaggan', 'aggan', 'pggan', 'shin') for k, v in knobs_for(m).items()}
-    return {k: dict(type=v.type, default='' if 'factory' in v.default else v.default, meaning=v.meaning) for k, v in (knobs_for('study') | nested).items()}
+    shown = {k: o for k, o in (knobs_for('study') | nested).items() if o.retired is not True}
+    return {k: dict(type=o.type, default='' if o.default == {} else repr(o.default), meaning=o.text)
+            for k, o in shown.items()}
 
 # %% ../nbs/81d_info.ipynb #8dbf833a
 COMPLETION = """bash:  eval "$(register-python-argcomplete saggan)"            (in ~/.bashrc)

@@ -8,7 +8,7 @@ __all__ = ['thresholds_of', 'label_map', 'healed', 'MaskToImageSettings', 'MaskT
 
 # %% ../nbs/35_mask_to_image.ipynb #c0e2c01b
 import copy, json
-from dataclasses import asdict, dataclass, fields
+from dataclasses import dataclass, asdict, fields
 from pathlib import Path
 import torch
 from scipy import ndimage
@@ -18,6 +18,7 @@ from .cyclegan import Translator
 from .discriminator import Discriminator
 from .generator import check_size, resnet
 from .losses import cycle_loss
+from .options_schema import GanMode, option, Upsample
 from .sampling import UnpairedBatches, named_transform
 from .slices import FOREGROUND_THRESHOLD
 from .training import TrainingSettings, find_hardware, from_options, train as train_game
@@ -58,19 +59,19 @@ def healed(labels: torch.Tensor):  # (B, classes + 1, H, W), from `label_map`
 @dataclass
 class MaskToImageSettings:
     "Networks and losses of the painter."
-    channels: int = 1              # of the slices
-    classes: int = 5               # labels, background and tissues, the lesion not counted
-    width: int = 64                # of the painter
-    blocks: int = 9                # residual blocks
-    upsample: str = 'transpose'    # see `saggan.generator.up_block`
-    d_width: int = 64              # of the discriminator
-    d_layers: int = 3              # stride-two layers of the discriminator
-    spectral: bool = False         # spectral normalization instead of instance norm in the discriminator
-    gan_mode: str = 'bce'          # 'bce', 'lsgan' or 'hinge'
-    pool_size: int = 0             # (map, slice) pairs remembered
-    lambda_gan: float = 1.
-    lambda_l1: float = 100.
-    lambda_d: float = .5           # of the discriminator
+    channels: int = option(1, 'of the slices')
+    classes: int = option(5, 'labels, background and tissues, the lesion not counted')
+    width: int = option(64, 'of the painter')
+    blocks: int = option(9, 'residual blocks')
+    upsample: Upsample = option('transpose', 'see `saggan.generator.up_block`')
+    d_width: int = option(64, 'of the discriminator')
+    d_layers: int = option(3, 'stride-two layers of the discriminator')
+    spectral: bool = option(False, 'spectral normalization instead of instance norm in the discriminator')
+    gan_mode: GanMode = option('bce', 'the adversarial loss')
+    pool_size: int = option(0, '(map, slice) pairs remembered')
+    lambda_gan: float = option(1.)
+    lambda_l1: float = option(100.)
+    lambda_d: float = option(.5, 'of the discriminator')
 
 # %% ../nbs/35_mask_to_image.ipynb #7ca30911
 class MaskToImage(Translator):

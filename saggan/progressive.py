@@ -8,12 +8,13 @@ __all__ = ['levels_of', 'framed', 'EqualConv', 'PixelNorm', 'with_deviation', 'w
            'ClassBatches']
 
 # %% ../nbs/31_progressive.ipynb #66c95971
-import copy
 from dataclasses import dataclass
+import copy
 import torch
 from torch import nn
 from torch.nn import functional as F
 from .core import DataError
+from .options_schema import option
 from .sampling import seeded, take_rows
 
 # %% ../nbs/31_progressive.ipynb #0f7a7e07
@@ -149,15 +150,15 @@ class GrowingDiscriminator(nn.Module):
 @dataclass
 class SynthesizerSettings:
     "Networks and losses of a synthesizer; what a kind does not have it does not read."
-    channels: int = 1            # of the slices
-    size: int = 256              # pixels a side
-    latent: int = 512            # of the noise
-    width: int = 512             # channels at 4 to 32 pixels
-    grow: float = .75            # PGGAN, CPGGAN: share of the training in which the resolution grows
-    lambda_gp: float = 10.       # PGGAN, CPGGAN: gradient penalty
-    lambda_drift: float = .001   # PGGAN, CPGGAN: on the squared verdict for real slices
-    lambda_r1: float = 0.        # MSG-GAN: penalty on the gradient at real slices
-    with_normals: bool = False   # CPGGAN: learn from normal slices, with an empty box, too
+    channels: int = option(1, 'of the slices')
+    size: int = option(256, 'pixels a side')
+    latent: int = option(512, 'of the noise')
+    width: int = option(512, 'channels at 4 to 32 pixels')
+    grow: float = option(.75, 'PGGAN, CPGGAN: share of the training in which the resolution grows')
+    lambda_gp: float = option(10., 'PGGAN, CPGGAN: gradient penalty')
+    lambda_drift: float = option(.001, 'PGGAN, CPGGAN: on the squared verdict for real slices')
+    lambda_r1: float = option(0., 'MSG-GAN: penalty on the gradient at real slices')
+    with_normals: bool = option(False, 'CPGGAN: learn from normal slices, with an empty box, too')
 
 # %% ../nbs/31_progressive.ipynb #598a03a8
 class Synthesizer(nn.Module):

@@ -92,7 +92,7 @@ def translator(name: str,             # of the method
                settings: str):        # dataclass, 'module:Class'
     "Entry of a method that translates slices of one class into the other."
     stages = ('translators', 'quality', 'augmentation')
-    return MethodEntry(name, label, group, colour, stages, 'saggan.augmentation:TranslatorMethod', networks, settings)
+    return MethodEntry(name, label, group, colour, stages, 'saggan.networks:TranslatorMethod', networks, settings)
 
 def synthesizer(name: str,            # of the method
                 label: str,           # that is printed
@@ -100,7 +100,7 @@ def synthesizer(name: str,            # of the method
                 colour: str,          # in figures
                 networks: str):       # class, 'module:Class'
     "Entry of a method that makes slices out of noise."
-    return MethodEntry(name, label, group, colour, ('synthesizers', 'augmentation'), 'saggan.synthesizers:SynthesizerMethod',
+    return MethodEntry(name, label, group, colour, ('synthesizers', 'augmentation'), 'saggan.networks:SynthesizerMethod',
                        networks, 'saggan.progressive:SynthesizerSettings')
 
 def real(name: str,                   # of the method
@@ -115,7 +115,7 @@ def real(name: str,                   # of the method
 CYCLEGAN = dict(networks='saggan.cyclegan:CycleGAN', settings='saggan.cyclegan:CycleGANSettings')
 UAGGAN = dict(networks='saggan.uaggan:UAGGAN', settings='saggan.uaggan:UAGGANSettings')
 AGGAN = dict(networks='saggan.aggan:AGGAN', settings='saggan.aggan:AGGANSettings')
-SAGGAN = dict(networks='saggan.translators:SAGGAN', settings='saggan.translators:SAGGANSettings')
+SAGGAN = dict(networks='saggan.saggan:SAGGAN', settings='saggan.saggan:SAGGANSettings')
 METHODS = {entry.name: entry for entry in [
     real('none', 'w/o DA', 'table1', '#8d99a6', 'saggan.method:NoAugmentation'),
     real('oversample', 'OverSampling', 'table1', '#6f8796', 'saggan.resampling:Oversample'),
@@ -136,7 +136,7 @@ METHODS = {entry.name: entry for entry in [
     real('cutout', 'CutOut', 'other', '#4fbdb0', 'saggan.resampling:CutOutMethod'),
     MethodEntry('copy_paste', 'copy-paste', 'other', '#3f9b4b', ('augmentation',), 'saggan.copy_paste:CopyPaste'),
     synthesizer('cpggan', 'CPGGAN', 'other', '#7fb24a', 'saggan.cpggan:CPGGAN'),
-    MethodEntry('shin', 'Shin et al.', 'other', '#a3b52f', ('mask_to_image', 'augmentation'), 'saggan.mask_to_image:ShinMethod',
+    MethodEntry('shin', 'Shin et al.', 'other', '#a3b52f', ('mask_to_image', 'augmentation'), 'saggan.networks:ShinMethod',
                 'saggan.mask_to_image:MaskToImage', 'saggan.mask_to_image:MaskToImageSettings'),
     translator('saggan_no_amse', 'w/o AMSE', 'ablation', '#f0a07a', **SAGGAN),
     translator('saggan_no_attention', 'w/o attention', 'ablation', '#dd8a5c', **CYCLEGAN),

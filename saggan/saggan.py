@@ -8,44 +8,48 @@ __all__ = ['PRINTED', 'ABLATIONS', 'SAGGANSettings', 'network_size', 'SAGGAN', '
 # %% ../nbs/30_saggan.ipynb #d8f9828a
 from dataclasses import dataclass
 import torch
+from typing import Literal
 from fastcore.basics import patch
 from .attention import finds, frozen, interior
 from .cyclegan import OTHER, Translator
 from .discriminator import Discriminator, d_input, d_inputs
 from .generator import AttentionNet, Generator, composite
 from .losses import cycle_loss, detection_loss, false_positive_loss, mask_loss, soft_dice
+from .options_schema import GanMode, option, Upsample
 
 # %% ../nbs/30_saggan.ipynb #e39a46a2
 @dataclass
 class SAGGANSettings:
     "Networks and losses of SAG-GAN; see CONFIGURATIONS for the printed form."
-    channels: int = 1              # of the slices
-    width: int = 64                # of the content generators
-    blocks: int = 9                # residual blocks in each
-    attention_size: float = .5     # width and blocks of the attention networks, as a share of the content generators'
-    reduction: int = 16            # of the AMSE blocks
-    amse: bool = True              # channel attention in the residual blocks
-    upsample: str = 'resize'       # 'resize' (no checkerboard) or 'transpose'
-    d_width: int = 64              # of the discriminators
-    d_layers: int = 3              # stride-two layers of the discriminators
-    spectral: bool = True          # spectral normalization of every discriminator layer
-    gan_mode: str = 'hinge'        # 'hinge', 'bce' (Eq. 6, 7) or 'lsgan'
-    view: str = 'whole'            # what D sees: 'whole', 'product' (Eq. 6, 7) or 'channel'
-    mask_real: str = 'paper'       # for 'product': 'paper', 'own' or 'none'
-    steps_whole: int = 0           # steps in which D sees whole slices before 'product' holds
-    pool_size: int = 50            # translations remembered for the discriminators; 0: none
-    lambda_gan: float = 1.         # Eq. 6, 7
-    lambda_cycle: float = 10.      # Eq. 8
-    lambda_mask: float = 1.        # Eq. 5
-    mask_mode: str = 'ce+dice'     # of Eq. 5: 'l1' as printed, 'l1+dice' or 'ce+dice'
-    lambda_identity: float = 0.    # a content generator leaves slices of its own target domain alone
-    lambda_normal: float = 2.      # the lesion attention of normal slices is zero
-    lambda_shape: float = 1.       # placed maps, with their slices, look like annotated ones
-    shape_sees: str = 'pair'       # 'pair': slice and map, or 'map' alone
-    lambda_found: float = .3       # the lesion attention, frozen, finds what was put
-    lambda_d: float = 1.           # of the discriminators' sum
-    inside: float = .8             # share of foreground around a pixel that may get a lesion; 0: everywhere
-    warmup: int = 500              # steps of the lesion attention alone, from masks, before the others start
+    channels: int = option(1, 'of the slices')
+    width: int = option(64, 'of the content generators')
+    blocks: int = option(9, 'residual blocks in each')
+    attention_size: float = option(.5, "width and blocks of the attention networks, "
+                                       "as a share of the content generators'")
+    reduction: int = option(16, 'of the AMSE blocks')
+    amse: bool = option(True, 'channel attention in the residual blocks')
+    upsample: Upsample = option('resize', 'see `saggan.generator.up_block`; resize leaves no checkerboard')
+    d_width: int = option(64, 'of the discriminators')
+    d_layers: int = option(3, 'stride-two layers of the discriminators')
+    spectral: bool = option(True, 'spectral normalization of every discriminator layer')
+    gan_mode: GanMode = option('hinge', 'the adversarial loss; bce as in Eq. 6, 7')
+    view: Literal['whole', 'product', 'channel'] = option('whole', 'what D sees; product as in Eq. 6, 7')
+    mask_real: Literal['paper', 'own', 'none'] = option(
+        'paper', "for view 'product': by whose map a real slice is masked", retired=('own',))
+    steps_whole: int = option(0, "steps in which D sees whole slices before 'product' holds", retired=True)
+    pool_size: int = option(50, 'translations remembered for the discriminators; 0: none')
+    lambda_gan: float = option(1., 'Eq. 6, 7')
+    lambda_cycle: float = option(10., 'Eq. 8')
+    lambda_mask: float = option(1., 'Eq. 5')
+    mask_mode: Literal['l1', 'l1+dice', 'ce+dice'] = option('ce+dice', 'of Eq. 5; l1 as printed')
+    lambda_identity: float = option(0., 'a content generator leaves slices of its own target domain alone')
+    lambda_normal: float = option(2., 'the lesion attention of normal slices is zero')
+    lambda_shape: float = option(1., 'placed maps, with their slices, look like annotated ones')
+    shape_sees: Literal['pair', 'map'] = option('pair', 'slice and map, or the map alone', retired=True)
+    lambda_found: float = option(.3, 'the lesion attention, frozen, finds what was put')
+    lambda_d: float = option(1., "of the discriminators' sum")
+    inside: float = option(.8, 'share of foreground around a pixel that may get a lesion; 0: everywhere')
+    warmup: int = option(500, 'steps of the lesion attention alone, from masks, before the others start')
 
 # %% ../nbs/30_saggan.ipynb #b333bf58
 def network_size(s: SAGGANSettings,

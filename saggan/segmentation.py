@@ -16,6 +16,7 @@ import pandas as pd
 import torch
 from fastcore.basics import patch
 from torch.nn import functional as F
+from .options_schema import Device, option, Precision
 from .run_folder import cell_options, cell_splits
 from .core import DataError, SettingsError, atomic, progress, write_json, write_text
 from .hardware import find_hardware
@@ -70,15 +71,15 @@ def slice_figures(predicted: np.ndarray, mask: np.ndarray):  # (N, H, W) bool ea
 @dataclass
 class SegmentationSettings:
     "How a U-Net is trained."
-    steps: int = 20_000          # the same in every arm
-    batch_size: int = 16         # slices, half of them with a lesion
-    width: int = 32              # of the first level
-    levels: int = 4              # of the U-Net
-    lr: float = 1e-3             # Adam, falling linearly to 0 in the second half
-    evaluate_every: int = 500    # steps between validations
-    device: str = 'auto'         # 'auto', 'cpu' or 'cuda'
-    precision: str = 'auto'      # 'auto', '32-true' or 'bf16-mixed'
-    seed: int = 0
+    steps: int = option(20_000, 'the same in every arm', least=1)
+    batch_size: int = option(16, 'slices, half of them with a lesion', least=2)
+    width: int = option(32, 'of the first level', least=1)
+    levels: int = option(4, 'of the U-Net', least=2)
+    lr: float = option(1e-3, 'Adam, falling linearly to 0 in the second half')
+    evaluate_every: int = option(500, 'steps between validations', least=1)
+    device: Device = option('auto', 'where it is trained')
+    precision: Precision = option('auto', 'of the numbers in the network')
+    seed: int = option(0, 'of weights and batches')
 
 # %% ../nbs/52_segmentation.ipynb #a591d7a5
 PRESETS = dict(smoke=dict(steps=4, batch_size=4, width=4, levels=2, evaluate_every=2),

@@ -16,6 +16,7 @@ from .cyclegan import OTHER, Translator
 from .discriminator import Discriminator, attended
 from .generator import Generator, Head, check_size, composite, init_weights
 from .losses import cycle_loss
+from .options_schema import GanMode, option, Upsample
 
 # %% ../nbs/29a_uaggan.ipynb #4cef9d7c
 class UAttentionNet(nn.Module):
@@ -54,20 +55,20 @@ def without_norm(net: Discriminator,
 @dataclass
 class UAGGANSettings:
     "Networks and losses of UAGGAN, as in its authors' code."
-    channels: int = 1              # of the slices
-    width: int = 32                # of generators and attention networks
-    blocks: int = 9                # residual blocks of the generators
-    upsample: str = 'transpose'    # see `saggan.generator.up_block`
-    d_width: int = 64              # of the discriminators
-    d_layers: int = 3              # stride-two layers of the discriminators
-    spectral: bool = False         # spectral normalization instead of instance norm in the discriminators
-    gan_mode: str = 'lsgan'        # 'lsgan', 'hinge' or 'bce'
-    pool_size: int = 50            # (translation, map) pairs remembered; 0: none
-    switch: float = .3             # share of the training after which D sees foreground and attention rests
-    threshold: float = .1          # of the maps after the switch
-    lambda_gan: float = 1.
-    lambda_cycle: float = 10.
-    lambda_d: float = .5           # of the discriminators' sum
+    channels: int = option(1, 'of the slices')
+    width: int = option(32, 'of generators and attention networks')
+    blocks: int = option(9, 'residual blocks of the generators')
+    upsample: Upsample = option('transpose', 'see `saggan.generator.up_block`')
+    d_width: int = option(64, 'of the discriminators')
+    d_layers: int = option(3, 'stride-two layers of the discriminators')
+    spectral: bool = option(False, 'spectral normalization instead of instance norm in the discriminators')
+    gan_mode: GanMode = option('lsgan', 'the adversarial loss')
+    pool_size: int = option(50, '(translation, map) pairs remembered; 0: none')
+    switch: float = option(.3, 'share of the training after which discriminators see foreground and attention rests')
+    threshold: float = option(.1, 'of the maps after the switch')
+    lambda_gan: float = option(1.)
+    lambda_cycle: float = option(10.)
+    lambda_d: float = option(.5, "of the discriminators' sum")
 
 # %% ../nbs/29a_uaggan.ipynb #9f23cf39
 class UAGGAN(Translator):
