@@ -14,7 +14,7 @@ import numpy as np
 import torch
 from torch.nn import functional as F
 from .attention import MIN_LESION_FRACTION
-from .run_folder import cell_options
+from .run_folder import trial_options
 from .core import DataError, SettingsError, progress, read_json, sha256
 from .quality import enough, measured
 from .slices import from_arrays
@@ -139,7 +139,7 @@ def prepared_as(header: dict, # from `load_translator`
     if 'prepared' in header: return json.loads(header['prepared'])
     cell = Path(file).resolve().parent.parent
     try:
-        data = cell_options(cell).get('data') or cell.parent.parent/'data'
+        data = trial_options(cell).get('data') or cell.parent.parent/'data'
         settings = read_json(Path(data)/'settings.json')
     except (DataError, SettingsError): return {}
     return {k: settings[k] for k in PREPARED if k in settings}

@@ -16,12 +16,12 @@ from pathlib import Path
 from fastcore.basics import patch
 from .core import SagganError, append_jsonl, held, is_terminal, paint, read_jsonl, write_json, write_yaml
 from .core import progress as progress_bar
-from .knobs import check_knobs, network_settings
+from .knobs import check_nested, network_settings
 from .plan import agreed_settings, cell_of, duration, eta_of, make_plan, report_tasks
 from .registry import METHODS, STAGES, stage_of, without_number
 from .run_folder import files_of_trials, method_and_seed, trial_dir, trial_folders, trial_of
 from .runner import Kernels, notebooks_folder, run_task
-from .settings import cell_settings, save_settings
+from .settings import trial_settings, save_settings
 
 # %% ../nbs/80_batch.ipynb #3c0a7be1
 def how_far(eta,   # saggan.plan.Eta, or None
@@ -221,7 +221,7 @@ def open_study(plan):  # saggan.plan.Plan
     write_json(plan.out/'environment.json', plan.env)
     rename_executed(plan.out)
     for method, seed in [cell_of(chain[0]) for chain in plan.chains if chain]:
-        write_yaml(trial_dir(plan.out, method, seed)/'config.yaml', cell_settings(plan.settings, method, seed))
+        write_yaml(trial_dir(plan.out, method, seed)/'config.yaml', trial_settings(plan.settings, method, seed))
 
 # %% ../nbs/80_batch.ipynb #5da8e31e
 class Terminated(KeyboardInterrupt):
@@ -293,7 +293,7 @@ def run_study(settings,    # StudySettings, or None to go on with those of the f
               ):
     "Run a study or what is left of it; the Progress that says what ran and what failed. SettingsError, DataError."
     out, folder = Path(out).resolve(), folder or notebooks_folder()
-    check_knobs(agreed_settings(out, settings))
+    check_nested(agreed_settings(out, settings))
     with locked(out), terminated_as_interrupt():
         plan = make_plan(settings, out, folder, upto)
         open_study(plan)

@@ -5,7 +5,7 @@
 # %% auto #0
 __all__ = ['CLASSIFIERS', 'PRESETS', 'build_classifier', 'ClassifierSettings', 'classifier_settings', 'batch_indices', 'Pool',
            'Classifier', 'memory_format', 'logits_of', 'predict', 'fingerprint', 'Fit', 'train_step', 'check_arms',
-           'fit_classifier', 'cell_sets', 'best_record', 'classify_cell', 'sensitivity', 'specificity',
+           'fit_classifier', 'cell_sets', 'best_record', 'classify_trial', 'sensitivity', 'specificity',
            'choose_threshold', 'metrics', 'read_predictions', 'write_predictions', 'plot_predictions']
 
 # %% ../nbs/50_classification.ipynb #a9ff63e3
@@ -19,7 +19,7 @@ from fastcore.basics import patch
 from torch import nn
 from torch.nn import functional as F
 from .options_schema import check_fields, ClassifierName, Device, option, Precision
-from .run_folder import cell_options, cell_splits
+from .run_folder import trial_options, trial_splits
 from .core import DataError, SagganError, SettingsError, atomic, progress, sha256, write_json, write_text
 from .hardware import find_hardware
 from .scores import choose_threshold, metrics, plot_predictions
@@ -378,12 +378,12 @@ def fit_classifier(
 # %% ../nbs/50_classification.ipynb #30fec500
 def cell_sets(
     run,           # folder of a cell
-    options,       # from `cell_options`
+    options,       # from `trial_options`
     indices=None,  # callable on the training split and the seed, see `Method.indices`
 ):
     "Training sets (real first, then synthetic), validation, test, and the number of real slices before resampling."
     run = Path(run)
-    train, val, test = cell_splits(run, options)
+    train, val, test = trial_splits(run, options)
     real = len(train)
     drawn = indices(train, options['seed']) if indices else None
     if drawn is not None: train = train.take(drawn)
@@ -398,14 +398,14 @@ def best_record(history):  # of a Classifier
     "The record of the validation whose weights were kept."
     return max(history, key=lambda h: (h['val_auc'], -h['val_loss']))
 
-def classify_cell(
+def classify_trial(
     run,              # folder of a cell
     name='resnet18',  # one of CLASSIFIERS
     method=None,      # saggan.method.Method; None: the one the cell names
 ):
     "Train one classifier for a cell, score its test slices; returns its metrics. Unfinished work is continued."
     from saggan.registry import method_of
-    run, config = Path(run), cell_options(run)
+    run, config = Path(run), trial_options(run)
     method = method or method_of(config['method'])
     common = dict(precision=config.get('precision', 'auto'), device=config.get('device', 'auto'), seed=config['seed'])
     settings = classifier_settings(name, **common | dict(config.get('classify') or {}))

@@ -91,8 +91,8 @@ def write_config(path, # file to write; '-': the screen
                 ):
     "Write all settings as commented YAML, checked; returns 0."
     from saggan.core import write_text
-    from saggan.knobs import check_knobs, commented
-    check_knobs(settings)
+    from saggan.knobs import check_nested, commented
+    check_nested(settings)
     text = commented(settings)
     if path == '-': print(text, end='')
     else: print(f'written: {write_text(path, text)}')
@@ -107,11 +107,11 @@ def show_plan(args, # parsed arguments
     "Print the plan and an estimate of time, memory and disk; returns 0."
     from saggan.core import paint
     from saggan.estimate import estimate, estimate_lines, measure
-    from saggan.knobs import check_knobs
+    from saggan.knobs import check_nested
     from saggan.plan import agreed_settings, make_plan, plan_lines
     def show(line):
         if not args.json: print(line, flush=True)
-    check_knobs(agreed_settings(args.out, settings))
+    check_nested(agreed_settings(args.out, settings))
     plan = make_plan(settings, args.out, upto=upto)
     lines, counted = plan_lines(plan, retry)
     for line in lines: show(line)
@@ -272,8 +272,8 @@ def export_slices(run, # folder of a cell, a Path
         export_png(out, slices)
         print(f'{len(slices)} slices in {out}')
         return
-    from saggan.run_folder import cell_options
-    data = cell_options(run).get('data') or run.resolve().parent.parent/'data'
+    from saggan.run_folder import trial_options
+    data = trial_options(run).get('data') or run.resolve().parent.parent/'data'
     print(*export_volumes(slices, SliceSet.open(data).volumes, out), sep='\n')
 
 # %% ../nbs/81e_commands.ipynb #6398ad86

@@ -11,7 +11,7 @@ import torch
 from scipy import ndimage
 from torchvision.transforms import v2
 from torchvision.transforms.v2 import functional as TF
-from .run_folder import cell_options
+from .run_folder import trial_options
 from .core import DataError
 from .method import Method
 from .quality import mean_inside
@@ -146,4 +146,4 @@ class CopyPaste(Method):
     "Lesion copy-paste of the kind of TumorCP and CarveMix; classic augmentation on."
     def augment(self, train, run):
         "The pasted slices that pass the filter, a SliceSet, or None."
-        return self.keep(paste_all(train, cell_options(run)['seed']), train, run)
+        return self.keep(paste_all(train, trial_options(run)['seed']), train, run)

@@ -15,11 +15,11 @@ from torch import nn
 from torch.nn import functional as F
 from .augmentation import find_weights
 from .options_schema import option
-from .run_folder import cell_options, cell_splits
+from .run_folder import trial_options, trial_splits
 from .core import DataError, SettingsError, save_figure, write_json, write_text
 from .attention import in_batches, overlap
 from .hardware import find_hardware
-from .quality import changes, judge_of, moved
+from .quality import changes, reference_segmenter_of, moved
 from .slices import SliceSet, to_csv
 from .training import from_options
 from .translators import load_translator
@@ -27,7 +27,7 @@ from .translators import load_translator
 # %% ../nbs/55_fidelity.ipynb #102435f9
 class Features(nn.Module):
     "Slices (B, C, H, W) in [-1, 1] to the mean innermost activations of the judge: (B, D)."
-    def __init__(self, judge):  # from `saggan.quality.judge_of`
+    def __init__(self, judge):  # from `saggan.quality.reference_segmenter_of`
         super().__init__()
         self.net = judge.net[:-3]  # without the way up and the head
     def forward(self, x: torch.Tensor): return self.net(x.float()).mean((2, 3))
@@ -239,15 +239,15 @@ def slices_of(
 
 def fidelity_cell(run):  # folder of a cell
     "Measure a cell; writes fidelity/ and returns the figures, or None for a row that makes no slices."
-    run, o = Path(run), cell_options(run)
-    train, val, _ = cell_splits(run, o)
+    run, o = Path(run), trial_options(run)
+    train, val, _ = trial_splits(run, o)
     options, out = from_options(FidelitySettings, dict(o.get('fidelity') or {})), {}
     model = translator_of(run)
     made = SliceSet.open(run/'synthetic') if (run/'synthetic'/'settings.json').exists() else None
     if model is None and made is None: return None
     device = find_hardware(o.get('device') or 'auto').device
     if options.inception: features = InceptionFeatures(options.inception)
-    else: features = Features(judge_of(run, train))
+    else: features = Features(reference_segmenter_of(run, train))
     features = features.to(device).eval()
     if made is not None:
         for label, name in enumerate(('normal', 'lesion')):

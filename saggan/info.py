@@ -4,7 +4,7 @@
 
 # %% auto #0
 __all__ = ['TRAINS', 'COMPLETION', 'STATES', 'machine', 'methods_table', 'tables', 'bytes_in', 'set_info', 'weights_info',
-           'gan_info', 'is_running', 'done_marks', 'first_error', 'cell_state', 'differing', 'task_names',
+           'gan_info', 'is_running', 'done_marks', 'first_error', 'trial_state', 'differing', 'task_names',
            'trial_states', 'last_error', 'data_info', 'study_info', 'trial_info', 'about', 'table_lines', 'lines_of',
            'info_lines']
 
@@ -59,9 +59,9 @@ def tables(what, # 'methods', 'tracks', 'presets', 'classifiers' or 'settings'
         import torch
         from saggan.classification import CLASSIFIERS, build_classifier
         with torch.device('meta'): return {c: dict(parameters=f'{sum(p.numel() for p in build_classifier(c).parameters()):,}') for c in CLASSIFIERS}
-    from saggan.knobs import PARTS, knobs_for
-    nested = {f'{p}.{k}': v for p in PARTS for k, v in knobs_for(p).items()} | {f'gan.{m}.{k}': v for m in ('saggan', 'cyclegan', 'uaggan', 'aggan', 'pggan', 'shin') for k, v in knobs_for(m).items()}
-    shown = {k: o for k, o in (knobs_for('study') | nested).items() if o.retired is not True}
+    from saggan.knobs import PARTS, options_in
+    nested = {f'{p}.{k}': v for p in PARTS for k, v in options_in(p).items()} | {f'gan.{m}.{k}': v for m in ('saggan', 'cyclegan', 'uaggan', 'aggan', 'pggan', 'shin') for k, v in options_in(m).items()}
+    shown = {k: o for k, o in (options_in('study') | nested).items() if o.retired is not True}
     return {k: dict(type=o.type, default='' if o.default == {} else repr(o.default), meaning=o.text)
             for k, o in shown.items()}
 
@@ -131,7 +131,7 @@ def first_error(failed): # list of paths of *.failed.json
         if failed: return read_json(failed[0])['error'].splitlines()[0][:300]
     return ''
 
-def cell_state(cell,     # folder of a trial
+def trial_state(cell,     # folder of a trial
                expected, # names of its tasks
                ):
     "State ('done', 'failed', 'running', 'part', 'not begun'), notebooks done of expected, seconds, peak memory, error of a trial."
@@ -170,11 +170,11 @@ def trial_states(folder,   # of a study
                  settings, # its StudySettings
                  running,  # is a process in it now?
                  ):
-    "A dict for each trial that was asked for, as in `cell_state`; none runs when no process does."
+    "A dict for each trial that was asked for, as in `trial_state`; none runs when no process does."
     trials = []
     for method in settings.methods:
         for seed in settings.seeds:
-            trial = cell_state(trial_dir(folder, method, seed), task_names(method, settings))
+            trial = trial_state(trial_dir(folder, method, seed), task_names(method, settings))
             if trial['state'] == 'running' and not running: trial['state'] = 'part'
             trials.append(dict(method=method, seed=seed) | trial)
     return trials
@@ -220,7 +220,7 @@ def trial_info(path):  # folder of a trial
     for file in sorted(path.glob('classifier/*/metrics.json')):
         figures = read_json(file)
         metrics[file.parent.name] = {k: round(v, 4) for k, v in figures.items() if k in ('acc', 'auc', 'tpr', 'tnr', 'f1') and v is not None}
-    info = dict(kind='trial', method=config['method'], seed=config['seed'], **cell_state(path, task_names(config['method'], settings)),
+    info = dict(kind='trial', method=config['method'], seed=config['seed'], **trial_state(path, task_names(config['method'], settings)),
                 metrics=metrics, mb=round(bytes_in(path)/2**20, 1))
     if (path/'gan'/'log.jsonl').exists(): info['gan'] = gan_info(path/'gan')
     if (path/'synthetic'/'settings.json').exists(): info['synthetic'] = set_info(path/'synthetic')

@@ -4,7 +4,7 @@
 
 # %% auto #0
 __all__ = ['STARTED', 'timed', 'seconds_of', 'toy_slices', 'makes_from_noise', 'game_of', 'slice_seconds', 'disk_bytes',
-           'network_costs', 'lesion_judge_cost', 'classifier_cost', 'segmentation_cost', 'judge_costs', 'quiet',
+           'network_costs', 'reference_segmenter_cost', 'classifier_cost', 'segmentation_cost', 'judge_costs', 'quiet',
            'patients_in', 'sampled_counts', 'start_cost']
 
 # %% ../nbs/81_measure.ipynb #011b2253
@@ -122,17 +122,17 @@ def network_costs(method, settings, toy, steps, # as in `game_of`
     return dict(attention=attention, slice=one_slice, step=statistics.mean(times), disk=disk_bytes(game), gb=memory)
 
 # %% ../nbs/81_measure.ipynb #e59de41f
-def lesion_judge_cost(settings, # StudySettings
+def reference_segmenter_cost(settings, # StudySettings
                       toy, # SliceSet
                       hardware, # of the study
                      ):
     "Measured: seconds of a step and of a slice of the network that looks at synthetic slices; and how many steps."
     import torch
     from saggan.generator import AttentionNet
-    from saggan.quality import JUDGES, JudgeSettings
+    from saggan.quality import SEGMENTER_PRESETS, ReferenceSegmenterSettings
     from saggan.sampling import UnpairedBatches
     from saggan.attention import fit_attention
-    s = asdict(JudgeSettings()) | JUDGES[settings.gan.get('preset', 'paper')] | settings.judge
+    s = asdict(ReferenceSegmenterSettings()) | SEGMENTER_PRESETS[settings.gan.get('preset', 'paper')] | settings.judge
     net = AttentionNet(toy.images.shape[1], width=s['width'], blocks=s['blocks'], upsample='resize')
     batches = UnpairedBatches(toy, s['batch_size'], 0, device=hardware.device)
     images = toy.tensors(hardware.device)[0][:16]
@@ -186,7 +186,7 @@ def judge_costs(settings, # StudySettings
     from saggan.training import find_hardware
     classifiers, segmentation = part_settings(settings)
     hardware = find_hardware(settings.device, settings.precision)
-    out = dict(judge=lesion_judge_cost(settings, toy, hardware))
+    out = dict(judge=reference_segmenter_cost(settings, toy, hardware))
     for name, c in classifiers.items(): out[name] = classifier_cost(c, toy, hardware)
     out['segmentation'] = segmentation_cost(segmentation, toy, hardware)
     return out

@@ -10,10 +10,10 @@ from dataclasses import dataclass
 from pathlib import Path
 import numpy as np
 from .options_schema import option
-from .run_folder import cell_options
+from .run_folder import trial_options
 from .core import write_json, write_png, write_text
 from .attention import MIN_LESION_FRACTION, finds, in_batches
-from .quality import judge_of
+from .quality import reference_segmenter_of
 from .sampling import ClassicTransform
 from .slices import to_csv
 
@@ -26,7 +26,7 @@ class AugmentSettings:
 
 # %% ../nbs/37_method.ipynb #d06d008f
 def accept(synthetic,                  # SliceSet of slices that a method made
-           segmenter,                  # from `saggan.quality.fit_judge`; None: only the first rule
+           segmenter,                  # from `saggan.quality.fit_reference_segmenter`; None: only the first rule
            least_change: float = .1):  # on the scale of the slices, -1 to 1
     "The table with columns judge (the strongest response), reason ('' for accepted slices) and accepted."
     table = synthetic.table.copy()
@@ -103,8 +103,8 @@ class Method:
         "Slices to add, a SliceSet, or None."
     def keep(self, synthetic, train, run):
         "Filter slices that were made and save them in `run`/synthetic; returns those that are left, or None."
-        options = dict(cell_options(run).get('augment') or {})
-        segmenter = judge_of(run, train) if options.pop('judged', True) else None
+        options = dict(trial_options(run).get('augment') or {})
+        segmenter = reference_segmenter_of(run, train) if options.pop('judged', True) else None
         return save_synthetic(f'{run}/synthetic', synthetic, accept(synthetic, segmenter, **options))
 
 # %% ../nbs/37_method.ipynb #3b40e1bd

@@ -12,7 +12,7 @@ import numpy as np
 import pandas as pd
 import torch
 from .augmentation import Augmenter, translate_set
-from .run_folder import cell_options, gan_options
+from .run_folder import trial_options, gan_options
 from .copy_paste import find_place
 from .core import sha256
 from .cpggan import moved_boxes
@@ -26,7 +26,7 @@ from .training import find_hardware
 from .translators import fit_translator
 
 # %% ../nbs/37a_networks.ipynb #5d20b01e
-def device_of(options: dict):  # from `cell_options`
+def device_of(options: dict):  # from `trial_options`
     "The device that a cell asks for, a torch.device."
     return find_hardware(options.get('device') or 'auto').device
 
@@ -35,11 +35,11 @@ class TranslatorMethod(Method):
     "SAG-GAN, its ablations, CycleGAN, UAGGAN, AGGAN: every training slice translated once. Source: [CDA] Alg. 2."
     def fit(self, train, run):
         "Train the cell's translator; its files go to `run`/gan."
-        options = cell_options(run)
+        options = trial_options(run)
         fit_translator(train, f'{run}/gan', options['seed'], configuration=options['method'], **gan_options(options))
     def augment(self, train, run):
         "The translated slices that pass the filter, a SliceSet, or None."
-        augmenter = Augmenter.load(f'{run}/gan', cell_options(run).get('device') or 'auto')
+        augmenter = Augmenter.load(f'{run}/gan', trial_options(run).get('device') or 'auto')
         return self.keep(translate_set(augmenter, train), train, run)
 
 # %% ../nbs/37a_networks.ipynb #9c25c712
@@ -75,20 +75,20 @@ def synthesize_set(models: dict,       # label (0, 1) -> Synthesizer
 # %% ../nbs/37a_networks.ipynb #8ac5edff
 class SynthesizerMethod(Method):
     "PGGAN, MSG-GAN, CPGGAN: a model for each class. Source: [CDA] 4.4, 5.3."
-    def plan(self, options: dict):  # from `cell_options`
+    def plan(self, options: dict):  # from `trial_options`
         "Folder of each model and the labels that it learns from and makes."
         if options['method'] != 'cpggan': return dict(normal=(0,), lesion=(1,))
         return dict(lesion=(0, 1) if gan_options(options).get('with_normals') else (1,))
     def fit(self, train, run):
         "Train a model for each class; their files go to `run`/gan/normal and `run`/gan/lesion."
-        options = cell_options(run)
+        options = trial_options(run)
         for k, (name, labels) in enumerate(self.plan(options).items()):
             slices = train if len(labels) > 1 else train.of(label=labels[0])
             seed = 2 * options['seed'] + k
             fit_synthesizer(slices, Path(run)/'gan'/name, seed, options['method'], **gan_options(options))
     def augment(self, train, run):
         "The synthesised slices that pass the filter, a SliceSet, or None."
-        options = cell_options(run)
+        options = trial_options(run)
         files = {}
         for name, labels in self.plan(options).items():
             for label in labels: files[label] = Path(run)/'gan'/name/'weights.safetensors'
@@ -150,11 +150,11 @@ class ShinMethod(Method):
     "A lesion's mask moved into the label map of a normal slice, and painted. Source: Shin et al., SASHIMI 2018."
     def fit(self, train, run):
         "Train the painter; its files go to `run`/gan."
-        options = cell_options(run)
+        options = trial_options(run)
         fit_mask_to_image(train, f'{run}/gan', options['seed'], **gan_options(options))
     def augment(self, train, run):
         "The painted slices that pass the filter, a SliceSet, or None."
-        options = cell_options(run)
+        options = trial_options(run)
         file = Path(run)/'gan'/'weights.safetensors'
         painter = load_painter(file, device_of(options))
         return self.keep(repaint_set(painter, train, options['seed'], sha256(file)), train, run)

@@ -47,13 +47,13 @@ def training_positions(run, # folder of a study
                        seeds, # whose training split
                       ):
     "Dict seed -> frame with position and label of the training slices, for those seeds where the prepared set is there."
-    from saggan.run_folder import cell_splits, method_and_seed, trial_folders
+    from saggan.run_folder import trial_splits, method_and_seed, trial_folders
     positions = {}
     for trial in trial_folders(run):
         seed = method_and_seed(trial)[1]
         if seed not in seeds or seed in positions: continue
         positions[seed] = None  # all trials of a seed draw the same split
-        with contextlib.suppress(SagganError): positions[seed] = cell_splits(trial)[0].table[['position', 'label']]
+        with contextlib.suppress(SagganError): positions[seed] = trial_splits(trial)[0].table[['position', 'label']]
     return {seed: table for seed, table in positions.items() if table is not None}
 
 # %% ../nbs/59a_position.ipynb #35d3ae40

@@ -4,8 +4,8 @@
 
 # %% auto #0
 __all__ = ['trials_folder', 'trial_name', 'trial_dir', 'trial_folders', 'is_trial', 'study_dir', 'method_and_seed', 'gan_dir',
-           'classifier_dir', 'predictions_file', 'files_of_trials', 'trial_of', 'cell_options', 'common_options',
-           'gan_options', 'shared', 'training_part', 'cell_splits']
+           'classifier_dir', 'predictions_file', 'files_of_trials', 'trial_of', 'trial_options', 'common_options',
+           'gan_options', 'shared', 'training_part', 'trial_splits']
 
 # %% ../nbs/06_run_folder.ipynb #1fb368c0
 from pathlib import Path
@@ -68,7 +68,7 @@ def trial_of(path, study):  # file of a trial; folder of the study
     return trials/Path(path).relative_to(trials).parts[0]
 
 # %% ../nbs/06_run_folder.ipynb #918f02a8
-def cell_options(run):  # folder of a trial
+def trial_options(run):  # folder of a trial
     "The trial's settings as a dict: its config.yaml over the study's. Raises SettingsError when method or seed is not known."
     run = Path(run)
     config = {}
@@ -87,7 +87,7 @@ def common_options(given: dict, method: str):  # the setting `gan`; whose networ
     for_all = method not in METHODS or is_translator(method)
     return {name: value for name, value in given.items() if name not in METHODS and (for_all or name == 'preset')}
 
-def gan_options(options):  # from `cell_options`
+def gan_options(options):  # from `trial_options`
     "Keyword options for the training of the trial's own networks: what was set for all translators, for this method, device and precision."
     given, method = options.get('gan') or {}, options['method']
     out = common_options(given, method) | (given.get(method) or {})
@@ -120,12 +120,12 @@ def training_part(train,         # SliceSet of the training split
     return train if len(index) == len(train) else train.take(index)
 
 # %% ../nbs/06_run_folder.ipynb #113c3b06
-def cell_splits(run,          # folder of a trial
-                options=None): # from `cell_options`
+def trial_splits(run,          # folder of a trial
+                options=None): # from `trial_options`
     "SliceSets of train, val and test as the trial's seed and track draw them. Raises DataError when a patient is in two."
     from saggan.slices import SliceSet, assert_disjoint
     run = Path(run)
-    options = options or cell_options(run)
+    options = options or trial_options(run)
     whole = SliceSet.open(options.get('data') or run.parent.parent/'data')
     data = whole.split(tuple(options.get('fractions') or (.7, .1, .2)), options['seed'])
     train, val, test = data.of('train'), data.of('val'), data.of('test')

@@ -4,7 +4,7 @@
 
 # %% auto #0
 __all__ = ['WITHOUT', 'PRESETS', 'build_unet', 'slice_figures', 'SegmentationSettings', 'segmentation_settings', 'MaskedBatches',
-           'outlines', 'validation_dice', 'SegmentationFit', 'fit_segmenter', 'segment_cell', 'cell_figures',
+           'outlines', 'validation_dice', 'SegmentationFit', 'fit_segmenter', 'segment_trial', 'cell_figures',
            'plot_outlines']
 
 # %% ../nbs/52_segmentation.ipynb #f83b7d78
@@ -17,7 +17,7 @@ import torch
 from fastcore.basics import patch
 from torch.nn import functional as F
 from .options_schema import Device, option, Precision
-from .run_folder import cell_options, cell_splits
+from .run_folder import trial_options, trial_splits
 from .core import DataError, SettingsError, atomic, progress, write_json, write_text
 from .hardware import find_hardware
 from .losses import mask_loss
@@ -240,14 +240,14 @@ def fit_segmenter(
     return fit.net.eval(), fit.course
 
 # %% ../nbs/52_segmentation.ipynb #accff258
-def segment_cell(run):  # folder of a cell
+def segment_trial(run):  # folder of a cell
     "Train the U-Net of a cell and outline its test slices; returns figures, None for a row that gives it nothing."
     from saggan.registry import method_of
-    run, o, begun = Path(run), cell_options(run), time.perf_counter()
+    run, o, begun = Path(run), trial_options(run), time.perf_counter()
     if o['method'] in WITHOUT: return None
     common = dict(device=o.get('device') or 'auto', precision=o.get('precision') or 'auto', seed=o['seed'])
     s = segmentation_settings(**dict(o.get('segment') or {}) | common)
-    train, val, test = cell_splits(run, o)
+    train, val, test = trial_splits(run, o)
     extra = SliceSet.open(run/'synthetic') if (run/'synthetic'/'settings.json').exists() else None
     if extra is not None: assert_disjoint(extra, test)
     out = run/'segmentation'

@@ -6,7 +6,7 @@
 __all__ = ['Layout', 'Track', 'Preset', 'Extra', 'LAYOUTS', 'EXTRAS', 'GROWS', 'FREE', 'PREPARES', 'PREPARE_OPTIONS', 'TRAVELS',
            'TRACKS', 'PRESETS', 'PHANTOM_PATIENTS', 'SourceSettings', 'StudySettings', 'check_slices', 'check_grid',
            'members_of', 'checked', 'study_settings', 'save_settings', 'read_settings', 'load_settings',
-           'merged_settings', 'data_settings', 'cell_settings']
+           'merged_settings', 'data_settings', 'trial_settings']
 
 # %% ../nbs/58_settings.ipynb #f0b41666
 import re
@@ -73,7 +73,7 @@ class StudySettings(SourceSettings):
     seeds: tuple[int, ...] = option((0, 1, 2), 'a seed draws the split, the GAN and the classifier', least=0,
                                     decides='grid', help='such as 0,1,2 or 0-4')
     gan: dict = option(dict, 'options of all translators, and of single methods under their names')
-    judge: dict = option(dict, 'options of saggan.quality.fit_judge')
+    judge: dict = option(dict, 'options of saggan.quality.fit_reference_segmenter')
     augment: dict = option(dict, 'options of saggan.method: judged, least_change')
     classify: dict = option(dict, 'settings of saggan.classification')
     segment: dict = option(dict, 'settings of saggan.segmentation')
@@ -248,7 +248,7 @@ def data_settings(settings, # StudySettings of the study
     return {name: getattr(settings, name) for name in PREPARES}
 
 # %% ../nbs/58_settings.ipynb #7f69f338
-def cell_settings(settings, # StudySettings of the study
+def trial_settings(settings, # StudySettings of the study
                   method, # key of saggan.registry.METHODS
                   seed, # integer
                  ):

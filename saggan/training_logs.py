@@ -4,14 +4,14 @@
 
 # %% auto #0
 __all__ = ['ENDS', 'Tail', 'of_cell', 'steps_of', 'Course', 'pace', 'seconds_left', 'trained_by', 'failure_time', 'has_ended',
-           'state', 'find_courses', 'cell_state', 'study_state', 'alarms']
+           'state', 'find_courses', 'trial_state', 'study_state', 'alarms']
 
 # %% ../nbs/73_training_logs.ipynb #88ccee00
 import contextlib, json, time
 from dataclasses import dataclass, field
 from pathlib import Path
 from .registry import NETWORKS, stage_of, without_number
-from .run_folder import cell_options, gan_options, predictions_file, trial_folders, trials_folder
+from .run_folder import trial_options, gan_options, predictions_file, trial_folders, trials_folder
 from .core import DataError, SagganError, read_json, read_yaml
 from .training import diagnose
 
@@ -56,7 +56,7 @@ def steps_of(folder, # of the course
              ):
     "How many steps the trial's settings ask for; 0 where they do not say."
     with contextlib.suppress(SagganError, OSError, TypeError, AttributeError, ValueError, StopIteration):
-        options = cell_options(of_cell(folder, kind))
+        options = trial_options(of_cell(folder, kind))
         asked = gan_options(options).get('n_steps') if kind == 'gan' else (options.get('classify') or {}).get('steps')
         return int(asked or 0)
     return 0
@@ -166,7 +166,7 @@ def find_courses(path):  # folder of a study, of a trial, or one with a log.json
     return courses
 
 # %% ../nbs/73_training_logs.ipynb #4c8171fa
-def cell_state(cell,           # folder of a trial
+def trial_state(cell,           # folder of a trial
                classifiers=(), # names; a trial is finished when it has the predictions of all
                ):
     "(state, what it does now): 'failed', 'running', 'finished', 'begun' or 'waiting'; the name of the task, or the error."
@@ -184,7 +184,7 @@ def study_state(path):  # folder of a study
     config = {}
     if not trials_folder(path).is_dir(): return {}
     with contextlib.suppress(SagganError): config = read_yaml(Path(path)/'config.yaml') or {}
-    return {trial.name: cell_state(trial, config.get('classifiers') or ()) for trial in trial_folders(path)}
+    return {trial.name: trial_state(trial, config.get('classifiers') or ()) for trial in trial_folders(path)}
 
 # %% ../nbs/73_training_logs.ipynb #4ffc2a4d
 def alarms(course): # Course

@@ -1,7 +1,7 @@
 "The judge: fair to every arm, blind to the test split, resumable, and its figures are those of scikit-learn."
 import json
 import numpy as np, pandas as pd, pytest, torch
-from saggan.classification import (Classifier, ClassifierSettings, build_classifier, classifier_settings, classify_cell, fit_classifier, metrics,
+from saggan.classification import (Classifier, ClassifierSettings, build_classifier, classifier_settings, classify_trial, fit_classifier, metrics,
                                    read_predictions, write_predictions)
 from saggan.core import DataError, SettingsError, write_text
 from saggan.method import Method
@@ -127,7 +127,7 @@ def test_cell(tmp_path):
     write_text(tmp_path/'config.yaml', json.dumps(dict(classify=dict(preset='smoke', steps=2, evaluate_every=1), precision='32-true', device='cpu')))
     class Noisy(Method):
         def transform(self): return noisy
-    m = classify_cell(cell, method=Noisy())
+    m = classify_trial(cell, method=Noisy())
     table = read_predictions(cell/'classifier/resnet18/predictions.csv')
     test = data.split(seed=3).of('test')
     assert table[table.split == 'test'].slice.tolist() == test.table.slice.tolist() and m['train_synthetic'] == 0
