@@ -74,9 +74,9 @@ def measure(method, size, batch, options, rounds, steps):
     import numpy as np
     import torch
     from saggan.sampling import ClassicTransform, UnpairedBatches
-    from saggan.slices import SliceSet
+    from saggan.io.dataset import SliceSet
     from saggan.training import optimisation_step, setup, update_average
-    from saggan.translators import gan_settings
+    from saggan.methods.translators import gan_settings
     from torch.utils.flop_counter import FlopCounterMode
     torch.manual_seed(0)
     kind, networks, training = gan_settings(1, 0, 'paper', method, batch_size=batch, **options)
@@ -112,7 +112,7 @@ def main():
     p.add_argument('--set', action='append', default=[], metavar='KEY=VALUE', help='option of the training, such as width=32')
     a, out = p.parse_args(), []
     import torch
-    from saggan.options import parse_set
+    from saggan.cli.arguments import parse_set
     torch.set_num_threads(a.threads)
     for size in a.sizes:
         rows = [measure(m, size, b, parse_set(a.set), a.rounds, a.steps) for m in a.methods for b in a.batches]

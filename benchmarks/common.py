@@ -146,7 +146,7 @@ def parser(doc, peers='', before=True, **more):
 def save(path, rows, columns, by=(), **about):
     "Write figures, with how to print them (one table for each value of the keys `by`) and what they were measured on."
     if not path: return
-    from saggan.core import environment, write_json
+    from saggan.base.core import environment, write_json
     told = [Path(w).name if '/' in w else w for w in sys.argv]
     write_json(path, dict(about=about, by=list(by), columns=[list(c) for c in columns], rows=rows, command=told, time=time.strftime('%Y-%m-%d'), environment=environment()))
 

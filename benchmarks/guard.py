@@ -43,7 +43,7 @@ def main():
     p.add_argument('--rounds', type=int, default=5)
     p.add_argument('--pin', action='store_true', help='write what is measured now')
     a = p.parse_args()
-    from saggan.core import read_json, write_json
+    from saggan.base.core import read_json, write_json
     pinned, name = read_json(PINNED) if PINNED.exists() else {}, kind()
     if name not in pinned and not a.pin:
         print(f'no ratios are pinned for {name}: python benchmarks/guard.py --pin')

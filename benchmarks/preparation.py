@@ -109,7 +109,7 @@ def plain_set(folder, n, size=240):
     "A prepared set of n slices in a folder, opened."
     import numpy as np
     import pandas as pd
-    from saggan.slices import SliceSet, from_arrays
+    from saggan.io.dataset import SliceSet, from_arrays
     if not (Path(folder)/'settings.json').exists():
         from common import slices
         some, mask = (np.tile(t.numpy(), (-(-n//64), 1, 1, 1))[:n] for t in slices(64, 1, size))

@@ -23,7 +23,7 @@ def prepared(folder, n, size, patients):
     import numpy as np
     import pandas as pd
     from common import slices
-    from saggan.slices import from_arrays
+    from saggan.io.dataset import from_arrays
     some, mask = (np.tile(t.numpy(), (-(-n//64), 1, 1, 1))[:n] for t in slices(64, 1, size))
     i = np.arange(n)
     label = i//patients % 2
@@ -34,9 +34,9 @@ def prepared(folder, n, size, patients):
 
 def run(data, out, methods, seeds, size, workers):
     "A study over a prepared set: figures of its cost."
-    from saggan.batch import run_study
-    from saggan.core import read_json, read_jsonl
-    from saggan.settings import StudySettings
+    from saggan.experiment.batch import run_study
+    from saggan.base.core import read_json, read_jsonl
+    from saggan.experiment.settings import StudySettings
     s = StudySettings(name='cost', preset='smoke', data=str(data), image_size=size, modalities=('flair',), methods=methods, seeds=tuple(range(seeds)), workers=workers,
                       classify=dict(preset='smoke', steps=1, batch_size=2, evaluate_every=1), judge=dict(steps=1), gan=dict(preset='smoke', n_steps=1))
     say = lambda line: None
@@ -64,7 +64,7 @@ def main():
     p.add_argument('--size', type=int, default=32)
     p.add_argument('--workers', type=int, default=0)
     a, out = p.parse_args(), []
-    from saggan.statistics import MEASURES
+    from saggan.evaluation.statistics import MEASURES
     assert MEASURES  # everything that this process itself needs is imported before the clock runs
     with tempfile.TemporaryDirectory() as tmp:
         tmp = Path(tmp)

@@ -18,7 +18,7 @@ def ours(method, size, batch, options):
     "A step of one of our translators with the networks of the published protocol, or others given in `options`."
     import torch
     from saggan.training import optimisation_step, setup
-    from saggan.translators import gan_settings
+    from saggan.methods.translators import gan_settings
     torch.manual_seed(0)
     kind, networks, training = gan_settings(1, 0, 'paper', method, batch_size=batch, **options)
     game = kind(networks)
@@ -55,7 +55,7 @@ def main():
     p.add_argument('--steps', type=int, default=1, help='in one turn (default: 1; on a GPU take 10)')
     p.add_argument('--set', action='append', default=[], metavar='KEY=VALUE', help='option of our training, such as precision=32-true; "LABEL:KEY=VALUE,..." measures a further variant, "LABEL@METHOD:KEY=VALUE,..." of one method only')
     a, out = p.parse_args(), []
-    from saggan.options import parse_set
+    from saggan.cli.arguments import parse_set
     plain = parse_set([s for s in a.set if ':' not in s])
     further = {s.partition(':')[0]: parse_set(s.partition(':')[2].split(',')) for s in a.set if ':' in s}
     for size in a.sizes:

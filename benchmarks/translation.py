@@ -18,7 +18,7 @@ def ours(method, size, n, batch, precision):
     "n slices through an Augmenter with the networks of the published protocol, untrained."
     import torch
     from saggan.augmentation import Augmenter
-    from saggan.translators import gan_settings
+    from saggan.methods.translators import gan_settings
     torch.manual_seed(0)
     kind, networks, _ = gan_settings(1, 0, 'paper', method)
     augmenter = Augmenter(kind(networks), 'cuda' if torch.cuda.is_available() else 'cpu', batch, **({} if precision == '32-true' else dict(precision=precision)))  # with --before there may be no other

@@ -1,7 +1,9 @@
 "SAG-GAN: put a tumour into a normal MRI slice, take one out, and measure whether it helps a classifier."
 __version__ = "0.1.0"
 
-_HOME = dict(Augmenter='augmentation', LesionTransform='transforms', SliceSet='data', prepare='data', run_study='batch')
+from .base.moved import find_moved_modules as _find_moved_modules
+
+_HOME = dict(Augmenter='augmentation', LesionTransform='inference.transforms', SliceSet='data', prepare='data', run_study='experiment.batch')
 __all__ = ["Augmenter", "LesionTransform", "SliceSet", "prepare", "run_study"]
 
 
@@ -14,3 +16,6 @@ def __getattr__(name):
 
 
 def __dir__(): return sorted({*globals(), *_HOME})
+
+
+_find_moved_modules()

@@ -13,14 +13,14 @@ from pathlib import Path
 import numpy as np
 import torch
 from torch.nn import functional as F
-from .attention import MIN_LESION_FRACTION
-from .run_folder import trial_options
-from .core import DataError, SettingsError, progress, read_json, sha256
-from .quality import enough, measured
-from .slices import from_arrays
+from .models.attention import MIN_LESION_FRACTION
+from .io.run_folder import trial_options
+from .base.core import DataError, SettingsError, progress, read_json, sha256
+from .evaluation.quality import enough, measured
+from .io.dataset import from_arrays
 from .training import Hardware, find_hardware
-from .translators import PREPARED, load_translator
-from .weights import find_weights
+from .methods.translators import PREPARED, load_translator
+from .base.weights import find_weights
 
 # %% ../nbs/40_augmentation.ipynb #allnames
 _all_ = ['find_weights', 'enough', 'measured']
@@ -198,9 +198,9 @@ def remove_lesion(self: Augmenter, slices):  # lesion slices, as in `as_batch`
 @patch
 def transform(self: Augmenter,
               p: float = .5, # probability that a slice is translated
-              **options):    # see `saggan.transforms.LesionTransform`, and `RandLesiond` with `keys`
+              **options):    # see `saggan.inference.transforms.LesionTransform`, and `RandLesiond` with `keys`
     "On the fly, for torchvision or a plain dataset; with `keys`, the names of images in a dictionary, for MONAI."
-    from saggan import transforms  # here, because torchvision and MONAI take a while to import
+    from saggan.inference import transforms  # here, because torchvision and MONAI take a while to import
     if 'keys' in options: return transforms.RandLesiond(augmenter=self, prob=p, **options)
     return transforms.LesionTransform(self, p, **options)
 

@@ -18,13 +18,13 @@ import torch
 from fastcore.basics import patch
 from torch import nn
 from torch.nn import functional as F
-from .options_schema import check_fields, ClassifierName, Device, option, Precision
-from .run_folder import trial_options, trial_splits
-from .core import DataError, SagganError, SettingsError, atomic, progress, sha256, write_json, write_text
-from .hardware import find_hardware
-from .scores import choose_threshold, metrics, plot_predictions
-from .scores import read_predictions, sensitivity, specificity, write_predictions
-from .slices import SliceSet, assert_disjoint
+from .base.options import check_fields, ClassifierName, Device, option, Precision
+from .io.run_folder import trial_options, trial_splits
+from .base.core import DataError, SagganError, SettingsError, atomic, progress, sha256, write_json, write_text
+from .base.hardware import find_hardware
+from .evaluation.metrics import choose_threshold, metrics, plot_predictions
+from .evaluation.metrics import read_predictions, sensitivity, specificity, write_predictions
+from .io.dataset import SliceSet, assert_disjoint
 
 # %% ../nbs/50_classification.ipynb #4f00c9e6
 _all_ = ['sensitivity', 'specificity', 'choose_threshold', 'metrics',
@@ -159,13 +159,13 @@ class Classifier:
 
     def save(self, path): # a .safetensors file
         "Write the weights, with settings and channels in the header."
-        from saggan.weights import save_weights
+        from saggan.base.weights import save_weights
         save_weights(path, self.net.state_dict(), settings=self.settings, channels=str(self.channels))
 
     @classmethod
     def load(cls, path, device='auto'): # a .safetensors file written by `save`; device as in ClassifierSettings
         "Read weights and settings back; DataError when the file cannot be used."
-        from saggan.weights import UNREADABLE, read_weights
+        from saggan.base.weights import UNREADABLE, read_weights
         try:
             header, state = read_weights(path)
             settings = ClassifierSettings(**json.loads(header['settings']) | dict(device=device))
@@ -401,10 +401,10 @@ def best_record(history):  # of a Classifier
 def classify_trial(
     run,              # folder of a cell
     name='resnet18',  # one of CLASSIFIERS
-    method=None,      # saggan.method.Method; None: the one the cell names
+    method=None,      # saggan.methods.method.Method; None: the one the cell names
 ):
     "Train one classifier for a cell, score its test slices; returns its metrics. Unfinished work is continued."
-    from saggan.registry import method_of
+    from saggan.methods.registry import method_of
     run, config = Path(run), trial_options(run)
     method = method or method_of(config['method'])
     common = dict(precision=config.get('precision', 'auto'), device=config.get('device', 'auto'), seed=config['seed'])

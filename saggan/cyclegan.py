@@ -14,7 +14,7 @@ from fastcore.basics import patch
 from .discriminator import Discriminator
 from .generator import Generator
 from .losses import adversarial_loss, cycle_loss
-from .options_schema import GanMode, option, Upsample
+from .base.options import GanMode, option, Upsample
 from .sampling import ImagePool
 
 # %% ../nbs/29_cyclegan.ipynb #d404c1a0

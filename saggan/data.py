@@ -13,13 +13,13 @@ from concurrent.futures import ProcessPoolExecutor, ThreadPoolExecutor
 from multiprocessing import get_context
 from pathlib import Path
 import numpy as np, pandas as pd
-from .cases import export_nifti, normalise, prepare_case, restore, restore_mask, undo
-from .core import DataError, SettingsError, held, progress, read_json, sha256, write_json, write_text
-from .hardware import processors
-from .layouts import find_brats, find_image_mask
-from .readers import nearest
-from .slices import COLUMNS, SPLITS, Rows, SliceSet, assert_disjoint, concat, open_set, split_patients
-from .slices import to_csv, write_rows
+from .io.preprocessing import export_nifti, normalise, prepare_case, restore, restore_mask, undo
+from .base.core import DataError, SettingsError, held, progress, read_json, sha256, write_json, write_text
+from .base.hardware import processors
+from .io.layouts import find_brats, find_image_mask
+from .io.readers import nearest
+from .io.dataset import COLUMNS, SPLITS, Rows, SliceSet, assert_disjoint, concat, open_set, split_patients
+from .io.dataset import to_csv, write_rows
 
 # %% ../nbs/02_data.ipynb #fad5889d
 _all_ = ['SliceSet', 'Rows', 'assert_disjoint', 'concat', 'export_nifti', 'normalise', 'restore', 'restore_mask',
@@ -63,7 +63,7 @@ def _twice(lines_of, # case index -> (Case, its lines of the table)
     return reasons
 
 # %% ../nbs/02_data.ipynb #a3c0b3fd
-LAYOUTS = {'brats': find_brats, 'image-mask': find_image_mask, 'phantom': 'saggan.phantom:phantom_cases'}
+LAYOUTS = {'brats': find_brats, 'image-mask': find_image_mask, 'phantom': 'saggan.io.phantom:phantom_cases'}
 
 # %% ../nbs/02_data.ipynb #2efdc3db
 def _finder(layout):

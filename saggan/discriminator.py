@@ -9,7 +9,7 @@ __all__ = ['Discriminator', 'init_conv', 'attended', 'd_input', 'd_inputs']
 import torch
 from torch import nn
 from torch.nn.utils.parametrizations import spectral_norm
-from .core import SettingsError
+from .base.core import SettingsError
 from .amse import InstanceNorm, full
 from .generator import init_weights
 

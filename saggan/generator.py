@@ -10,7 +10,7 @@ import torch
 from torch import nn
 from torch.nn import functional as F
 from torch.utils.checkpoint import checkpoint
-from .core import SettingsError
+from .base.core import SettingsError
 from .amse import AMSEResidual, InstanceNorm, ReflectConv, conv_norm, full, reflect
 
 # %% ../nbs/12_generator.ipynb #dac6a42c

@@ -8,7 +8,7 @@ __all__ = ['adversarial_loss', 'cycle_loss', 'soft_dice', 'mask_loss', 'cross_en
 # %% ../nbs/16_losses.ipynb #5693971b
 import torch
 from torch.nn import functional as F
-from .core import SettingsError
+from .base.core import SettingsError
 
 # %% ../nbs/16_losses.ipynb #5addf039
 def adversarial_loss(logits: torch.Tensor,     # what D answered, any shape

@@ -10,12 +10,12 @@ from dataclasses import dataclass
 import torch
 from typing import Literal
 from fastcore.basics import patch
-from .attention import finds, frozen, interior
+from .models.attention import finds, frozen, interior
 from .cyclegan import OTHER, Translator
 from .discriminator import Discriminator, d_input, d_inputs
 from .generator import AttentionNet, Generator, composite
 from .losses import cycle_loss, detection_loss, false_positive_loss, mask_loss, soft_dice
-from .options_schema import GanMode, option, Upsample
+from .base.options import GanMode, option, Upsample
 
 # %% ../nbs/30_saggan.ipynb #e39a46a2
 @dataclass

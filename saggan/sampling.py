@@ -9,7 +9,7 @@ __all__ = ['ClassicTransform', 'named_transform', 'seeded', 'position_weights', 
 import math, random
 import torch
 from torch.nn import functional as F
-from .core import DataError, SettingsError
+from .base.core import DataError, SettingsError
 
 # %% ../nbs/18_sampling.ipynb #387f26e5
 class ClassicTransform:

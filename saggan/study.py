@@ -10,11 +10,11 @@ __all__ = ['LABELS', 'ROWS', 'TABLE1', 'CDA_LGG', 'SOURCES', 'COLUMNS', 'VARIANT
 # %% ../nbs/60_study.ipynb #6616587f
 from pathlib import Path
 import numpy as np, pandas as pd
-from .core import DataError, read_json, read_yaml, write_json, write_text
-from .registry import METHODS, STAGES, label_of, methods_in, stage_of, without_number
-from .run_folder import files_of_trials, method_and_seed, trial_of
-from .position import by_position, guard_weights, overlap_weights, position_only, training_positions
-from .statistics import MEASURES, holm, interval, over_seeds, replicate, seed_tests, two_sided
+from .base.core import DataError, read_json, read_yaml, write_json, write_text
+from .methods.registry import METHODS, STAGES, label_of, methods_in, stage_of, without_number
+from .io.run_folder import files_of_trials, method_and_seed, trial_of
+from .evaluation.position import by_position, guard_weights, overlap_weights, position_only, training_positions
+from .evaluation.statistics import MEASURES, holm, interval, over_seeds, replicate, seed_tests, two_sided
 
 # %% ../nbs/60_study.ipynb #4b7c1655
 LABELS = {name: label_of(name) for name in METHODS}
@@ -46,7 +46,7 @@ SOURCES = dict(brats='SAG-GAN, Table I, BraTS', brats_s='SAG-GAN, Table I, BraTS
                nerve='SAG-GAN, Table I, UNS (that this track is UNS is a guess)', lgg='CDA-GAN, Tables 1 to 3, TCIA-LGG (its last row is CDA-GAN itself)')
 
 # %% ../nbs/60_study.ipynb #46fb4516
-def published(track, # key of saggan.settings.TRACKS
+def published(track, # key of saggan.experiment.settings.TRACKS
              ):
     "Frame of method, acc, auc, tpr, f1, dice and source as printed for this track; empty where nobody has published any."
     names = ['acc', 'auc', 'tpr', 'f1', 'dice']
@@ -155,7 +155,7 @@ def summary(table, # from `make_table`
 # %% ../nbs/60_study.ipynb #e0ea2215
 def load_predictions(run):  # folder of a study
     "Dict (classifier, method, seed) -> frame, classifiers as in config.yaml, methods as in LABELS; DataError for a file that cannot be used."
-    from saggan.scores import read_predictions
+    from saggan.evaluation.metrics import read_predictions
     frames, config = {}, Path(run)/'config.yaml'
     for path in files_of_trials(run, 'classifier/*/predictions.csv'):
         method, seed = method_and_seed(trial_of(path, run))
@@ -212,7 +212,7 @@ def write_study(run,              # folder of a study
                 predictions=None, # from `load_predictions`, where they are loaded already
                 ):
     "Write table.csv and metrics.json from the predictions of all trials; returns the table."
-    from saggan.scores import metrics
+    from saggan.evaluation.metrics import metrics
     predictions = load_predictions(run) if predictions is None else predictions
     table = make_table(predictions, replicates)
     trials = [dict(classifier=c, method=m, seed=s) | metrics(frame) for (c, m, s), frame in predictions.items()]

@@ -16,9 +16,9 @@ from dataclasses import asdict, dataclass, fields
 from pathlib import Path
 import torch
 from fastcore.basics import patch
-from .core import SagganError, SettingsError, append_jsonl, atomic, progress, read_jsonl, write_text
-from .hardware import Hardware, find_hardware
-from .options_schema import Augment, Device, Precision, from_options, option
+from .base.core import SagganError, SettingsError, append_jsonl, atomic, progress, read_jsonl, write_text
+from .base.hardware import Hardware, find_hardware
+from .base.options import Augment, Device, Precision, from_options, option
 
 # %% ../nbs/20_training.ipynb #aa043d58
 _all_ = ['Hardware', 'find_hardware', 'from_options']

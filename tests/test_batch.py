@@ -11,11 +11,11 @@ import nbformat
 import pytest
 from toys import notebook, stage, toy_study
 
-from saggan.batch import locked, run_study
-from saggan.registry import STAGES
-from saggan.core import DataError, SettingsError, read_json, read_jsonl
-from saggan.runner import NotebookFailed, notebooks_folder, planned, run_notebook
-from saggan.settings import load_settings, study_settings
+from saggan.experiment.batch import locked, run_study
+from saggan.methods.registry import STAGES
+from saggan.base.core import DataError, SettingsError, read_json, read_jsonl
+from saggan.experiment.runner import NotebookFailed, notebooks_folder, planned, run_notebook
+from saggan.experiment.settings import load_settings, study_settings
 
 HERE = Path(__file__).parent
 quiet = lambda line: None
@@ -98,7 +98,7 @@ def test_other_settings_are_refused_and_shown(tmp_path):
     out.mkdir()
     (out/'config.yaml').write_text('seeds: [0]\nimage_size: 64\nmodalities: [flair]\nlayuot: phantom\n')
     with pytest.raises(SettingsError, match="'layuot'.*'layout'"): run_study(settings(), out, nbs, quiet)
-    from saggan.settings import save_settings
+    from saggan.experiment.settings import save_settings
     save_settings(out/'config.yaml', settings())
     with pytest.raises(SettingsError, match='image_size: 64 there, 96 asked for'): run_study(settings(image_size=96), out, nbs, quiet)
     assert not (out/'trials').exists()
@@ -135,7 +135,7 @@ def test_a_quality_that_fails_costs_nothing_else(tmp_path):
 
 def start(tmp_path, nbs, out):
     "A study in a process of its own, in which Ctrl-C works: a shell's background job, such as a CI run, inherits that it is ignored."
-    code = ('import signal; signal.signal(signal.SIGINT, signal.default_int_handler); from saggan.batch import run_study; from saggan.settings import study_settings; '
+    code = ('import signal; signal.signal(signal.SIGINT, signal.default_int_handler); from saggan.experiment.batch import run_study; from saggan.experiment.settings import study_settings; '
             f'run_study(study_settings(seeds=(0,), methods=("saggan",), extras=(), workers=1), {str(out)!r}, {str(nbs)!r})')
     return subprocess.Popen([sys.executable, '-c', code], cwd=tmp_path, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True)
 

@@ -3,9 +3,9 @@ import json
 import numpy as np, pandas as pd, pytest, torch
 from saggan.classification import (Classifier, ClassifierSettings, build_classifier, classifier_settings, classify_trial, fit_classifier, metrics,
                                    read_predictions, write_predictions)
-from saggan.core import DataError, SettingsError, write_text
-from saggan.method import Method
-from saggan.slices import SliceSet
+from saggan.base.core import DataError, SettingsError, write_text
+from saggan.methods.method import Method
+from saggan.io.dataset import SliceSet
 from sklearn import metrics as sk
 
 torch.set_num_threads(1)

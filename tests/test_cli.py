@@ -15,32 +15,32 @@ import yaml
 from test_study import write_cells
 from toys import notebook, toy_study
 
-from saggan.cli import main, parser
-from saggan.core import read_json
-from saggan.phantom import write_phantom
-from saggan.settings import load_settings, save_settings, study_settings
+from saggan.cli.main import main, parser
+from saggan.base.core import read_json
+from saggan.io.phantom import write_phantom
+from saggan.experiment.settings import load_settings, save_settings, study_settings
 
 COMMANDS = ('check', 'prepare', 'study', 'train', 'augment', 'classify', 'report', 'export', 'volume', 'explore', 'memory', 'info')
 HEAVY = ('torch', 'numpy', 'pandas', 'matplotlib', 'papermill', 'nibabel', 'scipy', 'sklearn', 'IPython')
 
 
 def saggan(*args, **env):
-    code = 'import sys; from saggan.cli import main; sys.exit(main())'
+    code = 'import sys; from saggan.cli.main import main; sys.exit(main())'
     return subprocess.run([sys.executable, '-c', code, *map(str, args)], capture_output=True, text=True, timeout=300, env=os.environ | env)
 
 
 @pytest.fixture
 def toys(tmp_path, monkeypatch):
     "The notebooks of a study in miniature, in the place of the real ones."
-    import saggan.batch
-    import saggan.plan
+    import saggan.experiment.batch
+    import saggan.experiment.plan
     folder = tmp_path/'nbs'
-    for module in (saggan.batch, saggan.plan): monkeypatch.setattr(module, 'notebooks_folder', lambda: folder)
+    for module in (saggan.experiment.batch, saggan.experiment.plan): monkeypatch.setattr(module, 'notebooks_folder', lambda: folder)
     return toy_study(folder)
 
 
 def test_help_answers_at_once_and_loads_nothing_heavy():
-    code = 'import sys, saggan.cli as c\ntry: c.main(["--help"])\nexcept SystemExit: print(sorted({m.split(".")[0] for m in sys.modules} & set(%r)))'
+    code = 'import sys, saggan.cli.main as c\ntry: c.main(["--help"])\nexcept SystemExit: print(sorted({m.split(".")[0] for m in sys.modules} & set(%r)))'
     times = []
     for _ in range(3):
         t = time.monotonic()
@@ -83,7 +83,7 @@ def test_data_that_is_not_there_is_one_sentence(tmp_path, capsys):
 
 
 def test_debug_shows_the_traceback(tmp_path, monkeypatch):
-    from saggan.core import SagganError
+    from saggan.base.core import SagganError
     monkeypatch.setenv('SAGGAN_DEBUG', '1')
     with pytest.raises(SagganError): main(['report', str(tmp_path)])
 
@@ -150,8 +150,8 @@ def test_a_dry_run_shows_plan_and_estimate_and_writes_nothing(tmp_path, toys, ca
 def test_interrupted_or_ended_is_told_by_the_code(how, code, tmp_path):
     nbs = toy_study(tmp_path/'nbs')
     notebook(nbs/'02_data.ipynb', "run = ''", '!import pathlib, time', f"!pathlib.Path({str(tmp_path/'begun')!r}).touch(); time.sleep(300)")
-    run = ('import signal, sys; signal.signal(signal.SIGINT, signal.default_int_handler); import saggan.batch; saggan.batch.notebooks_folder = lambda: sys.argv.pop(); '
-           'from saggan.cli import main; folder = sys.argv[-1]; sys.exit(main(sys.argv[1:-1]))')
+    run = ('import signal, sys; signal.signal(signal.SIGINT, signal.default_int_handler); import saggan.experiment.batch; saggan.experiment.batch.notebooks_folder = lambda: sys.argv.pop(); '
+           'from saggan.cli.main import main; folder = sys.argv[-1]; sys.exit(main(sys.argv[1:-1]))')
     p = subprocess.Popen([sys.executable, '-c', run, 'study', '--methods', 'none', '--out', str(tmp_path/'run'), str(nbs)], stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
     try:
         end = time.monotonic() + 120
@@ -219,7 +219,7 @@ def complete(line, tmp_path):
     out = tmp_path/'completions'
     env = dict(_ARGCOMPLETE='1', _ARGCOMPLETE_IFS='\n', _ARGCOMPLETE_SUPPRESS_SPACE='1', _ARGCOMPLETE_STDOUT_FILENAME=str(out), COMP_LINE=line, COMP_POINT=str(len(line)), COMP_TYPE='63', ARGCOMPLETE_USE_TEMPFILES='1')
     code = (f'import os, sys\nend = os._exit\ndef leave(code): end(9 if {{m.split(".")[0] for m in sys.modules}} & set({HEAVY}) else code)\n'
-            'os._exit = leave\nfrom saggan.cli import main\nmain()')
+            'os._exit = leave\nfrom saggan.cli.main import main\nmain()')
     t = time.monotonic()
     p = subprocess.run([sys.executable, '-c', code], capture_output=True, text=True, env=os.environ | env)
     assert p.returncode == 0, (p.returncode, p.stderr)
@@ -237,8 +237,8 @@ def test_the_tab_key_offers_names_and_loads_nothing_heavy(line, offered, not_off
 
 
 def test_a_shell_can_find_the_completion_mark():
-    import saggan.cli
-    assert 'PYTHON_ARGCOMPLETE_OK' in Path(saggan.cli.__file__).read_text()[:1024]
+    import saggan.cli.main
+    assert 'PYTHON_ARGCOMPLETE_OK' in Path(saggan.cli.main.__file__).read_text()[:1024]
 
 
 def test_info_lists_names_and_machine(capsys):
@@ -251,7 +251,7 @@ def test_info_lists_names_and_machine(capsys):
 def test_explore_and_volume_call_what_they_should(tmp_path, monkeypatch, capsys):
     import saggan.augmentation
     seen = []
-    app, volume = types.ModuleType('saggan.app'), types.ModuleType('saggan.volume')
+    app, volume = types.ModuleType('saggan.widgets.app'), types.ModuleType('saggan.inference.volume')
     app.explore = lambda *args: seen.append(args)
     volume.translate_volume = lambda *args, **kw: seen.append((args, kw)) or types.SimpleNamespace(table=Table(), files=['x.nii.gz'])
     for m in (app, volume): monkeypatch.setitem(sys.modules, m.__name__, m)
@@ -264,7 +264,7 @@ def test_explore_and_volume_call_what_they_should(tmp_path, monkeypatch, capsys)
 
 def test_weights_are_exported_with_their_card_and_as_onnx(tmp_path, capsys):
     from saggan.saggan import SAGGAN, SAGGANSettings
-from saggan.translators import save_translator
+from saggan.methods.translators import save_translator
     gan = tmp_path/'cells'/'saggan-s0'/'gan'
     save_translator(gan/'weights.safetensors', SAGGAN(SAGGANSettings(width=4, blocks=1, d_width=4, d_layers=2)))
     assert main(['export', str(gan.parent), '--out', str(tmp_path/'w'), '--format', 'weights']) == 0
@@ -287,7 +287,7 @@ class Table:
 
 
 def test_what_is_missing_is_named_with_its_extra(monkeypatch, capsys):
-    monkeypatch.setitem(sys.modules, 'saggan.app', None)
+    monkeypatch.setitem(sys.modules, 'saggan.widgets.app', None)
     assert main(['explore', '.']) == 2 and 'saggan[app]' in capsys.readouterr().err
 
 
@@ -309,7 +309,7 @@ def test_a_terminal_gets_a_bar_and_colour(tmp_path, toys):
     import threading
     master, slave = pty.openpty()
     fcntl.ioctl(slave, termios.TIOCSWINSZ, struct.pack('HHHH', 30, 120, 0, 0))
-    run = 'import sys, saggan.batch; saggan.batch.notebooks_folder = lambda: sys.argv[-1]; from saggan.cli import main; sys.exit(main(sys.argv[1:-1]))'
+    run = 'import sys, saggan.experiment.batch; saggan.experiment.batch.notebooks_folder = lambda: sys.argv[-1]; from saggan.cli.main import main; sys.exit(main(sys.argv[1:-1]))'
     env = {k: v for k, v in os.environ.items() if k not in ('NO_COLOR', 'FORCE_COLOR', 'SAGGAN_QUIET')} | dict(TERM='xterm')
     p = subprocess.Popen([sys.executable, '-c', run, 'study', '--methods', 'none', '--seeds', '0', '--extras', '', '--out', str(tmp_path/'run'), str(toys)], stdin=slave, stdout=slave, stderr=slave, env=env)
     os.close(slave)

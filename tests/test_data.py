@@ -11,12 +11,12 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from saggan.cases import from_stack, load_case
-from saggan.core import DataError, SettingsError, sha256
+from saggan.io.preprocessing import from_stack, load_case
+from saggan.base.core import DataError, SettingsError, sha256
 from saggan.data import SPLITS, SliceSet, assert_disjoint, export_nifti, prepare, restore, restore_mask
-from saggan.layouts import find_brats, find_image_mask
-from saggan.image_files import read_mask, read_picture
-from saggan.readers import read_labels, read_nifti, write_nifti
+from saggan.io.layouts import find_brats, find_image_mask
+from saggan.io.image_files import read_mask, read_picture
+from saggan.io.readers import read_labels, read_nifti, write_nifti
 
 SHAPE = (20, 16, 8)
 LPS = np.diag([-1., -1, 2, 1])

@@ -83,11 +83,11 @@ def test_the_wheel_carries_the_notebooks_and_runs_without_nbdev(tmp_path):
     code = f"""
 import sys
 sys.modules |= dict.fromkeys(['nbdev', 'execnb'])
-import saggan, saggan.cli
-from saggan.runner import notebooks_folder
+import saggan, saggan.cli.main
+from saggan.experiment.runner import notebooks_folder
 assert saggan.__file__.startswith({str(site)!r}), saggan.__file__
 assert notebooks_folder().name == 'notebooks'
-saggan.cli.main(['--help'])"""
+saggan.cli.main.main(['--help'])"""
     env = os.environ | dict(PYTHONPATH=str(site))
     p = subprocess.run([sys.executable, '-c', code], capture_output=True, text=True, cwd=tmp_path, env=env)
     assert p.returncode == 0 and 'COMMAND' in p.stdout, p.stderr

@@ -75,7 +75,7 @@ def test_equation_table_has_all_equations_and_only_options_that_exist():
     said = [n for row in ROWS for n in re.findall(r'\d+', row[0]) if re.match(r'[\d, ]+$', row[0])]
     assert said == [str(i) for i in range(1, 12)]
     from saggan.classification import ClassifierSettings
-    from saggan.settings import StudySettings
+    from saggan.experiment.settings import StudySettings
     from saggan.training import TrainingSettings
     from saggan.saggan import SAGGANSettings
     known = {f.name for kind in (StudySettings, TrainingSettings, SAGGANSettings, ClassifierSettings) for f in fields(kind)}
@@ -101,7 +101,7 @@ def commands():
 
 
 def test_commands_of_pages_are_understood():
-    from saggan.cli import parser
+    from saggan.cli.main import parser
     found = list(commands())
     assert len(found) > 10
     for p, line in found:

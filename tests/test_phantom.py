@@ -1,10 +1,10 @@
 "The phantom as a user meets it: files on disk, the same bytes for a seed, read by the ordinary reader."
 import nibabel as nib, numpy as np, pytest
-from saggan.cases import load_case
-from saggan.core import SettingsError, read_json
+from saggan.io.preprocessing import load_case
+from saggan.base.core import SettingsError, read_json
 from saggan.data import prepare
-from saggan.layouts import find_brats
-from saggan.phantom import MODALITIES, make_case, phantom_cases, phantom_shape, write_phantom
+from saggan.io.layouts import find_brats
+from saggan.io.phantom import MODALITIES, make_case, phantom_cases, phantom_shape, write_phantom
 
 SHAPE = (48, 48, 31)
 

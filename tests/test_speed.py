@@ -7,7 +7,7 @@ import torch
 
 from saggan.sampling import ClassicTransform, take_rows
 from saggan.training import in_parts, optimisation_step, setup
-from saggan.translators import CONFIGURATIONS, gan_settings
+from saggan.methods.translators import CONFIGURATIONS, gan_settings
 
 BENCHMARKS = Path(__file__).resolve().parent.parent/'benchmarks'
 
@@ -62,7 +62,7 @@ def test_no_step_waits_for_a_figure_of_the_device(name):
 
 def test_the_guard_sees_a_loss_of_a_fifth(benchmarks, monkeypatch, capsys, tmp_path):
     import guard
-    from saggan.core import write_json
+    from saggan.base.core import write_json
     write_json(tmp_path/'pinned.json', {guard.kind(): dict(step=1.5, preparation=2.)})
     monkeypatch.setattr(guard, 'PINNED', tmp_path/'pinned.json')
     monkeypatch.setattr(sys, 'argv', ['guard.py'])

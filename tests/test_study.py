@@ -11,12 +11,12 @@ from sklearn.metrics import accuracy_score, f1_score, recall_score, roc_auc_scor
 from toys import predictions
 
 from saggan.classification import metrics, write_predictions
-from saggan.cards import write_cards
-from saggan.core import DataError, append_jsonl, read_json, write_json, write_png, write_yaml
-from saggan.report import write_report
-from saggan.run_folder import predictions_file, trial_dir
-from saggan.settings import save_settings, study_settings
-from saggan.statistics import draws
+from saggan.report.cards import write_cards
+from saggan.base.core import DataError, append_jsonl, read_json, write_json, write_png, write_yaml
+from saggan.report.html import write_report
+from saggan.io.run_folder import predictions_file, trial_dir
+from saggan.experiment.settings import save_settings, study_settings
+from saggan.evaluation.statistics import draws
 from saggan.study import MEASURES, ROWS, interval, load_predictions, make_table, over_seeds, published, relative_improvement, replicate, two_sided, verdict, write_study
 
 GRID = {('resnet18', m, s): predictions(s, noise) for m, noise in (('none', 2.), ('classic', 1.2), ('saggan', 1.)) for s in range(3)}

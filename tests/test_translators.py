@@ -8,9 +8,9 @@ import numpy as np
 import pytest
 import torch
 from saggan import Augmenter, SliceSet
-from saggan.core import DataError
+from saggan.base.core import DataError
 from saggan.training import read_checkpoint
-from saggan.translators import fit_translator
+from saggan.methods.translators import fit_translator
 
 OPTIONS = dict(preset='smoke', n_steps=12, batch_size=2, pool_size=3, warmup=2, log_every=3, checkpoint_every=2, picture_every=0,
                device='cpu', precision='32-true')
@@ -18,7 +18,7 @@ CHILD = '''
 import sys
 import saggan.training as training
 from saggan import SliceSet
-from saggan.translators import fit_translator
+from saggan.methods.translators import fit_translator
 step = training.optimisation_step
 def slow(*args):
     import time

@@ -10,7 +10,7 @@ import pytest
 import torch
 
 from saggan import Augmenter
-from saggan.volume import translate_volume
+from saggan.inference.volume import translate_volume
 
 
 def disc(x, to):

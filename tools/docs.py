@@ -242,14 +242,14 @@ def linked(text):
 
 def command_page():
     "What `saggan --help` and the help of each subcommand say."
-    start = 'import sys; from saggan.cli import main; sys.exit(main(sys.argv[1:]))'
+    start = 'import sys; from saggan.cli.main import main; sys.exit(main(sys.argv[1:]))'
     env = os.environ | dict(COLUMNS='100', PYTHONPATH=str(ROOT), NO_COLOR='1')
     def ask(*args):
         p = subprocess.run([sys.executable, '-c', start, *args, '--help'], env=env, capture_output=True, text=True)
         if p.returncode: sys.exit(f'saggan {" ".join(args)} --help failed:\n{p.stderr}')
         return re.sub(r'^usage: -c', 'usage: saggan', p.stdout, flags=re.M)
     sys.path.insert(0, str(ROOT))
-    from saggan.cli import parser
+    from saggan.cli.main import parser
     sub = next(a for a in parser()._actions if isinstance(a, argparse._SubParsersAction))
     about = '> What `saggan` and each of its subcommands read, write and cost.'
     parts = ['# Command line', about, f'```text\n{ask()}```']

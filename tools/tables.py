@@ -17,7 +17,7 @@ import pandas as pd
 from tree import NBS, ROOT, notebooks
 
 sys.path.insert(0, str(ROOT))
-from saggan.statistics import MEASURES  # noqa: E402
+from saggan.evaluation.statistics import MEASURES  # noqa: E402
 from saggan.study import label_of, verdict  # noqa: E402
 
 PLACE = re.compile(r'(<!-- (table|verdict|notebooks|benchmark):(.*?) -->\n).*?(<!-- end -->)', re.S)

@@ -8,12 +8,12 @@ import urllib.error
 import urllib.request
 
 import pytest
-from saggan.core import append_jsonl, write_text, write_yaml
+from saggan.base.core import append_jsonl, write_text, write_yaml
 from saggan.data import prepare
-from saggan.scores import write_predictions
-from saggan.slices import SliceSet
+from saggan.evaluation.metrics import write_predictions
+from saggan.io.dataset import SliceSet
 
-START = 'import sys; from saggan.app import explore; explore(sys.argv[1], open_browser=False, reader_study=len(sys.argv) > 2)'
+START = 'import sys; from saggan.widgets.app import explore; explore(sys.argv[1], open_browser=False, reader_study=len(sys.argv) > 2)'
 
 
 @pytest.fixture(scope='module')

@@ -3,7 +3,7 @@ from drive import changes, slider
 
 
 def test_browser(lab, page, shot, phantom):
-    lab.open(page, ['from saggan.explore import Browser', f'Browser({str(phantom)!r})'])
+    lab.open(page, ['from saggan.widgets.browser import Browser', f'Browser({str(phantom)!r})'])
     page.locator('.saggan img').first.wait_for()
     name = page.locator('.saggan-name').first.inner_text().strip()
     shot('browser')
@@ -28,7 +28,7 @@ def test_raw_scans(lab, page, shot, phantom):
     raw = phantom.with_name('set.phantom')
     cases = sorted(p for p in raw.iterdir() if p.is_dir())
     next(cases[1].glob('*_t2.nii.gz')).write_bytes(b'no scan')
-    lab.open(page, ['from saggan.explore import Browser', f'Browser({str(raw)!r})'])
+    lab.open(page, ['from saggan.widgets.browser import Browser', f'Browser({str(raw)!r})'])
     page.locator('.saggan img').first.wait_for()
     assert [page.get_by_role('button', name=m, exact=True).count() for m in ('t1', 't1ce', 't2', 'flair')] == [1]*4
     shot('browser_raw')

@@ -5,9 +5,9 @@ import pytest
 from toys import predictions
 
 from saggan import SliceSet
-from saggan.core import write_png, write_yaml
-from saggan.mistakes import mistakes
-from saggan.scores import write_predictions
+from saggan.base.core import write_png, write_yaml
+from saggan.widgets.mistakes import mistakes
+from saggan.evaluation.metrics import write_predictions
 from saggan.study import load_predictions, make_table
 
 
@@ -38,7 +38,7 @@ def names(page): return page.locator('.sx-row button').all_inner_texts()
 def test_the_table_is_sorted_and_a_row_opened(lab, page, shot, study):
     from playwright.sync_api import expect
     expect.set_options(timeout=30_000)
-    lab.open(page, ['from saggan.study_explorer import StudyExplorer', f'e = StudyExplorer({str(study)!r}, draws=100)\ne'])
+    lab.open(page, ['from saggan.widgets.study_explorer import StudyExplorer', f'e = StudyExplorer({str(study)!r}, draws=100)\ne'])
     rows = page.locator('.sx-row button')
     expect(rows).to_have_text(['w/o DA', 'SAG-GAN', 'classic'])
     table = make_table(load_predictions(study), 100)
@@ -65,7 +65,7 @@ def test_the_table_is_sorted_and_a_row_opened(lab, page, shot, study):
 def test_pictures_and_mistakes(lab, page, shot, study):
     from playwright.sync_api import expect
     expect.set_options(timeout=30_000)
-    lab.open(page, ['%matplotlib inline', 'from saggan.study_explorer import StudyExplorer', f'e = StudyExplorer({str(study)!r}, draws=100)\ne', 'e.static()'])
+    lab.open(page, ['%matplotlib inline', 'from saggan.widgets.study_explorer import StudyExplorer', f'e = StudyExplorer({str(study)!r}, draws=100)\ne', 'e.static()'])
     page.get_by_role('button', name='pictures', exact=True).click()
     expect(page.locator('.sx-pictures .strip img')).to_have_count(8)
     shot('explorer-pictures')

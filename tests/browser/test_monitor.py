@@ -6,13 +6,13 @@ import sys
 import numpy as np
 import pytest
 from saggan import SliceSet
-from saggan.core import append_jsonl, write_png, write_text
+from saggan.base.core import append_jsonl, write_png, write_text
 
 TRAINING = '''
 import sys, time
 import saggan.training as training
 from saggan import SliceSet
-from saggan.translators import fit_translator
+from saggan.methods.translators import fit_translator
 step = training.optimisation_step
 def slow(*args):
     time.sleep(.1)
@@ -48,7 +48,7 @@ def training(tmp_path):
 
 
 def test_a_running_training_is_watched(lab, page, shot, training):
-    lab.open(page, [f'from saggan.monitor import Monitor\nm = Monitor({str(training/"cells"/"saggan-s0")!r})\nm', 'print("the kernel is free")'])
+    lab.open(page, [f'from saggan.widgets.monitor import Monitor\nm = Monitor({str(training/"cells"/"saggan-s0")!r})\nm', 'print("the kernel is free")'])
     page.get_by_text('the kernel is free', exact=True).wait_for()
     page.locator('.sg-how', has_text='looking every 2 s').wait_for()
     page.locator('.sg-running').wait_for()
@@ -83,7 +83,7 @@ def study(tmp_path):
 def test_trainings_are_chosen_and_measures_shown(lab, page, shot, study):
     from playwright.sync_api import expect
     expect.set_options(timeout=30_000)
-    lab.open(page, ['%matplotlib inline', f'from saggan.monitor import Monitor\nm = Monitor({str(study)!r})\nm', 'm.static()'])
+    lab.open(page, ['%matplotlib inline', f'from saggan.widgets.monitor import Monitor\nm = Monitor({str(study)!r})\nm', 'm.static()'])
     page.locator('.jp-OutputArea-output img').nth(2).wait_for()
     page.locator('.sg-monitor select[multiple]').select_option(['✓ saggan-s0', '✓ saggan_paper-s0'])
     expect(page.locator('.sg-table tbody th')).to_have_text(['saggan-s0finished', 'saggan_paper-s0finished'])

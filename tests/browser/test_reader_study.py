@@ -2,8 +2,8 @@
 import numpy as np
 import pytest
 from drive import picture
-from saggan.core import read_jsonl
-from saggan.slices import from_arrays
+from saggan.base.core import read_jsonl
+from saggan.io.dataset import from_arrays
 
 
 @pytest.fixture(scope='module')
@@ -21,7 +21,7 @@ def sets(tmp_path_factory):
 
 
 def cells(folder, sets):
-    return ['from saggan.reader_study import ReaderStudy', f'ReaderStudy({str(folder)!r}, {str(sets/"real")!r}, {str(sets/"synthetic")!r}, n=6)']
+    return ['from saggan.widgets.reader_study import ReaderStudy', f'ReaderStudy({str(folder)!r}, {str(sets/"real")!r}, {str(sets/"synthetic")!r}, n=6)']
 
 
 def says(page, text): page.locator('.saggan-name', has_text=text).first.wait_for()

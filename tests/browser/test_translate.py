@@ -8,7 +8,7 @@ def study(tmp_path_factory):
     "The folder of a study with two networks that nobody has trained."
     import torch
     from saggan.saggan import SAGGAN, SAGGANSettings
-from saggan.translators import save_translator
+from saggan.methods.translators import save_translator
     folder = tmp_path_factory.mktemp('study')
     for seed in (0, 1):
         torch.manual_seed(seed)
@@ -19,7 +19,7 @@ from saggan.translators import save_translator
 
 
 def test_translator(lab, page, shot, phantom, study, tmp_path):
-    lab.open(page, ['from saggan.translate import TranslatorPanel', f'TranslatorPanel({str(phantom)!r}, {str(study)!r}, {str(tmp_path)!r})'])
+    lab.open(page, ['from saggan.widgets.translate import TranslatorPanel', f'TranslatorPanel({str(phantom)!r}, {str(study)!r}, {str(tmp_path)!r})'])
     picture(page, 4).wait_for()
     page.locator('.saggan', has_text='largest change').first.wait_for()
     shot('translator')
