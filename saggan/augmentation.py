@@ -4,7 +4,7 @@
 
 # %% auto #0
 __all__ = ['Translation', 'part', 'as_batch', 'check_values', 'padded', 'BatchTranslator', 'prepared_as', 'Augmenter',
-           'translate_set', 'find_weights', 'enough', 'measured']
+           'translate_set', 'TranslatorMethod', 'find_weights', 'enough', 'measured']
 
 # %% ../nbs/40_augmentation.ipynb #06f2a399
 import json, warnings
@@ -13,13 +13,13 @@ from pathlib import Path
 import numpy as np
 import torch
 from torch.nn import functional as F
-from .models.attention import MIN_LESION_FRACTION
-from .io.run_folder import trial_options
+from .methods.method import Method
+from .io.run_folder import gan_options, trial_options
 from .base.core import DataError, SettingsError, progress, read_json, sha256
-from .evaluation.quality import enough, measured
+from .methods.quality import enough, measured
 from .io.dataset import from_arrays
 from .training import Hardware, find_hardware
-from .methods.translators import PREPARED, load_translator
+from .methods.translators import PREPARED, fit_translator, load_translator
 from .base.weights import find_weights
 
 # %% ../nbs/40_augmentation.ipynb #allnames
@@ -228,3 +228,15 @@ def translate_set(augmenter: Augmenter,
                          weights=augmenter.weights,
                          area=(maps > .5).float().mean((1, 2, 3)).numpy().round(5)).drop(columns='sha256')
     return from_arrays(translated.clamp(-1, 1), pseudo_masks, table, dict(slices.settings, synthetic=True))
+
+# %% ../nbs/40_augmentation.ipynb #37df08b2
+class TranslatorMethod(Method):
+    "SAG-GAN, its ablations, CycleGAN, UAGGAN, AGGAN: every training slice translated once. Source: [CDA] Alg. 2."
+    def fit(self, train, run):
+        "Train the cell's translator; its files go to `run`/gan."
+        options = trial_options(run)
+        fit_translator(train, f'{run}/gan', options['seed'], configuration=options['method'], **gan_options(options))
+    def augment(self, train, run):
+        "The translated slices that pass the filter, a SliceSet, or None."
+        augmenter = Augmenter.load(f'{run}/gan', trial_options(run).get('device') or 'auto')
+        return self.keep(translate_set(augmenter, train), train, run)

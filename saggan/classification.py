@@ -404,7 +404,7 @@ def classify_trial(
     method=None,      # saggan.methods.method.Method; None: the one the cell names
 ):
     "Train one classifier for a cell, score its test slices; returns its metrics. Unfinished work is continued."
-    from saggan.methods.registry import method_of
+    from saggan.base.registry import method_of
     run, config = Path(run), trial_options(run)
     method = method or method_of(config['method'])
     common = dict(precision=config.get('precision', 'auto'), device=config.get('device', 'auto'), seed=config['seed'])

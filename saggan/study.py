@@ -11,7 +11,7 @@ __all__ = ['LABELS', 'ROWS', 'TABLE1', 'CDA_LGG', 'SOURCES', 'COLUMNS', 'VARIANT
 from pathlib import Path
 import numpy as np, pandas as pd
 from .base.core import DataError, read_json, read_yaml, write_json, write_text
-from .methods.registry import METHODS, STAGES, label_of, methods_in, stage_of, without_number
+from .base.registry import METHODS, STAGES, label_of, methods_in, stage_of, without_number
 from .io.run_folder import files_of_trials, method_and_seed, trial_of
 from .evaluation.position import by_position, guard_weights, overlap_weights, position_only, training_positions
 from .evaluation.statistics import MEASURES, holm, interval, over_seeds, replicate, seed_tests, two_sided

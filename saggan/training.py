@@ -12,7 +12,7 @@ __all__ = ['REMEDIES', 'PLOTTED', 'TrainingSettings', 'total_steps', 'rate', 'in
 # %% ../nbs/20_training.ipynb #5a6c3a72
 import json, math, os, shutil, signal, threading, time, warnings
 from contextlib import contextmanager
-from dataclasses import asdict, dataclass, fields
+from dataclasses import asdict, dataclass
 from pathlib import Path
 import torch
 from fastcore.basics import patch

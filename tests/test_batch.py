@@ -12,7 +12,7 @@ import pytest
 from toys import notebook, stage, toy_study
 
 from saggan.experiment.batch import locked, run_study
-from saggan.methods.registry import STAGES
+from saggan.base.registry import STAGES
 from saggan.base.core import DataError, SettingsError, read_json, read_jsonl
 from saggan.experiment.runner import NotebookFailed, notebooks_folder, planned, run_notebook
 from saggan.experiment.settings import load_settings, study_settings

@@ -6,7 +6,7 @@ import numpy as np
 import pandas as pd
 from nbformat.v4 import new_code_cell, new_notebook
 
-from saggan.methods.registry import STAGES
+from saggan.base.registry import STAGES
 
 
 def notebook(path, *cells):

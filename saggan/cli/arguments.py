@@ -84,7 +84,7 @@ def offer(names, # function without arguments that returns names
 # %% ../../nbs/cli/arguments.ipynb #2487aa84
 def method_names():
     "Methods and groups of them, for completion."
-    from saggan.methods.registry import GROUPS, METHODS
+    from saggan.base.registry import GROUPS, METHODS
     return [*METHODS, *GROUPS]
 
 def classifier_names():

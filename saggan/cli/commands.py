@@ -166,7 +166,7 @@ def stage(args, # parsed arguments
          ):
     "Run the cell that is asked for up to a notebook; what failed before is tried again."
     from saggan.base.options import check_names
-    from saggan.methods.registry import METHODS
+    from saggan.base.registry import METHODS
     check_names([args.method], METHODS, 'method')
     settings = settings_of(args, methods=(args.method,), seeds=(args.seed,), **more)
     return run_or_plan(args, settings, upto, retry=True)
@@ -179,7 +179,7 @@ def train(args):
     minutes to days, see --dry-run. A training that was stopped goes on from its last checkpoint."""
     from saggan.base.core import SettingsError
     from saggan.base.options import check_names
-    from saggan.methods.registry import METHODS, has_networks
+    from saggan.base.registry import METHODS, has_networks
     check_names([args.method], METHODS, 'method')
     if not has_networks(args.method):
         raise SettingsError(f'the method {args.method!r} has no networks of its own to train')

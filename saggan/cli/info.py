@@ -13,7 +13,7 @@ import contextlib, json, math, os, platform, statistics
 from dataclasses import asdict
 from pathlib import Path
 from ..base.core import DataError, SagganError, environment, is_held, read_json, read_jsonl, read_yaml
-from ..methods.registry import GROUPS, METHODS, without_number
+from ..base.registry import GROUPS, METHODS, without_number
 from ..io.run_folder import is_trial, trial_dir
 from ..experiment.settings import PRESETS, TRACKS, check_names, load_settings, study_settings
 

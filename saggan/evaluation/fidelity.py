@@ -19,7 +19,7 @@ from ..io.run_folder import trial_options, trial_splits
 from ..base.core import DataError, SettingsError, save_figure, write_json, write_text
 from ..models.attention import in_batches, overlap
 from ..base.hardware import find_hardware
-from .quality import changes, reference_segmenter_of, moved
+from ..methods.quality import changes, reference_segmenter_of, moved
 from ..io.dataset import SliceSet, to_csv
 from ..training import from_options
 from ..methods.translators import load_translator
@@ -27,7 +27,7 @@ from ..methods.translators import load_translator
 # %% ../../nbs/evaluation/fidelity.ipynb #102435f9
 class Features(nn.Module):
     "Slices (B, C, H, W) in [-1, 1] to the mean innermost activations of the judge: (B, D)."
-    def __init__(self, judge):  # from `saggan.evaluation.quality.reference_segmenter_of`
+    def __init__(self, judge):  # from `saggan.methods.quality.reference_segmenter_of`
         super().__init__()
         self.net = judge.net[:-3]  # without the way up and the head
     def forward(self, x: torch.Tensor): return self.net(x.float()).mean((2, 3))

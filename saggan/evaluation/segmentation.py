@@ -242,7 +242,7 @@ def fit_segmenter(
 # %% ../../nbs/evaluation/segmentation.ipynb #accff258
 def segment_trial(run):  # folder of a cell
     "Train the U-Net of a cell and outline its test slices; returns figures, None for a row that gives it nothing."
-    from saggan.methods.registry import method_of
+    from saggan.base.registry import method_of
     run, o, begun = Path(run), trial_options(run), time.perf_counter()
     if o['method'] in WITHOUT: return None
     common = dict(device=o.get('device') or 'auto', precision=o.get('precision') or 'auto', seed=o['seed'])

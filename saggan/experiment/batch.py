@@ -18,7 +18,7 @@ from ..base.core import SagganError, append_jsonl, held, is_terminal, paint, rea
 from ..base.core import progress as progress_bar
 from .schema import check_nested, network_settings
 from .plan import agreed_settings, cell_of, duration, eta_of, make_plan, report_tasks
-from ..methods.registry import METHODS, STAGES, stage_of, without_number
+from ..base.registry import METHODS, STAGES, stage_of, without_number
 from ..io.run_folder import files_of_trials, method_and_seed, trial_dir, trial_folders, trial_of
 from .runner import Kernels, notebooks_folder, run_task
 from .settings import trial_settings, save_settings

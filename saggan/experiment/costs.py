@@ -129,7 +129,7 @@ def reference_segmenter_cost(settings, # StudySettings
     "Measured: seconds of a step and of a slice of the network that looks at synthetic slices; and how many steps."
     import torch
     from saggan.generator import AttentionNet
-    from saggan.evaluation.quality import SEGMENTER_PRESETS, ReferenceSegmenterSettings
+    from saggan.methods.quality import SEGMENTER_PRESETS, ReferenceSegmenterSettings
     from saggan.sampling import UnpairedBatches
     from saggan.models.attention import fit_attention
     s = asdict(ReferenceSegmenterSettings()) | SEGMENTER_PRESETS[settings.gan.get('preset', 'paper')] | settings.judge

@@ -15,7 +15,7 @@ from ..base.hardware import free_memory
 from .schema import network_settings, part_settings
 from .costs import judge_costs, network_costs, quiet, sampled_counts, start_cost, toy_slices
 from .plan import cell_of, data_counts, duration, kind_of, seconds_seen, size_words, split_counts, steps_in_all
-from ..methods.registry import NETWORKS as NETWORK_STAGES, STAGES, stage_of
+from ..base.registry import NETWORKS as NETWORK_STAGES, stage_of
 from .settings import PREPARE_OPTIONS
 
 # %% ../../nbs/experiment/estimate.ipynb #254260d4

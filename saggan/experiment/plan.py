@@ -15,7 +15,7 @@ from pathlib import Path
 from ..base.core import DataError, SettingsError, environment, read_json, sha256
 from ..base.hardware import processors
 from .schema import network_settings
-from ..methods.registry import METHODS, NETWORKS, STAGES, stage_of, stages_in, stages_up_to, without_number
+from ..base.registry import METHODS, NETWORKS, STAGES, stage_of, stages_in, stages_up_to, without_number
 from ..io.run_folder import files_of_trials, is_trial, method_and_seed, predictions_file, trial_dir
 from .runner import Task, fingerprint, notebooks_folder, planned
 from .settings import trial_settings, data_settings, load_settings, merged_settings
@@ -23,7 +23,7 @@ from .settings import trial_settings, data_settings, load_settings, merged_setti
 # %% ../../nbs/experiment/plan.ipynb #d0cff82b
 def study_task(folder,   # with the notebooks
                out,      # folder of the study
-               stage,    # of saggan.methods.registry
+               stage,    # of saggan.base.registry
                settings, # StudySettings
                ):
     "The task of a stage that is run once for the study."
@@ -32,7 +32,7 @@ def study_task(folder,   # with the notebooks
     return Task(stage.name, path, Path(out)/'notebooks'/f'{stage.name}.ipynb', dict(run=str(out)), stage_only, mark)
 
 def is_due(folder,   # with the notebooks
-           stage,    # of saggan.methods.registry
+           stage,    # of saggan.base.registry
            settings, # StudySettings
            ):
     "Has the study anything to run in that notebook? A story without stage cells is only read in a walkthrough."
@@ -52,7 +52,7 @@ def study_tasks(folder,   # with the notebooks
     return first, [task for task in tasks if task.label != 'data']
 
 # %% ../../nbs/experiment/plan.ipynb #2e52d424
-def builds_on(stage, # of saggan.methods.registry
+def builds_on(stage, # of saggan.base.registry
               done,  # names of the method's own stages
               ):
     "Name of the stage whose result it uses; '' for the data."
@@ -77,7 +77,7 @@ def task_name(stage: str, classifier: str = ''):  # of STAGES; that is trained i
 NOT_READ = ('track', 'preset', 'source')  # settings that no trial reads; the data that they decide have a fingerprint
 
 def deciding(config, # settings of a trial, a dict
-             stage,  # of saggan.methods.registry
+             stage,  # of saggan.base.registry
              ):
     "The settings that decide what a stage of a trial computes."
     left_out = NOT_READ if stage.part == 'extra' else (*NOT_READ, 'segment', 'fidelity')

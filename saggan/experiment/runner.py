@@ -20,7 +20,7 @@ from papermill.execute import execute_notebook
 from papermill.log import logger
 from ..base.core import DataError, SagganError, read_json, sha256, write_json
 from ..base.hardware import held_memory, peak_memory, reset_peak
-from ..methods.registry import STAGES
+from ..base.registry import STAGES
 from .settings import check_names
 
 # %% ../../nbs/experiment/runner.ipynb #db775b40

@@ -11,14 +11,14 @@ __all__ = ['NETWORKS', 'TRAINING', 'PARTS', 'DECIDED', 'PRESET', 'settings_class
 from dataclasses import asdict
 from ..base.core import SettingsError
 from ..base.options import Option, check_names, check_value, options_of, settings_class, yaml_line
-from ..methods.registry import METHODS, is_synthesizer, is_translator
+from ..base.registry import METHODS, is_synthesizer, is_translator
 from ..io.run_folder import gan_options
 from .settings import Preset, StudySettings, trial_settings
 
 # %% ../../nbs/experiment/schema.ipynb #26b204a7
 NETWORKS = {name: entry.settings for name, entry in METHODS.items() if entry.settings}
 TRAINING = 'saggan.training:TrainingSettings'
-PARTS = dict(judge='saggan.evaluation.quality:ReferenceSegmenterSettings', augment='saggan.methods.method:AugmentSettings',
+PARTS = dict(judge='saggan.methods.quality:ReferenceSegmenterSettings', augment='saggan.methods.method:AugmentSettings',
              classify='saggan.classification:ClassifierSettings', segment='saggan.evaluation.segmentation:SegmentationSettings',
              fidelity='saggan.evaluation.fidelity:FidelitySettings')
 DECIDED = ('channels', 'size', 'name', 'seed', 'device', 'precision')  # by the study, for all of its parts
@@ -161,7 +161,7 @@ def check_nested(settings, # StudySettings
 def part_values(settings, # StudySettings
                ):
     "Part -> dict of the values that hold there, for all parts but the networks."
-    from saggan.evaluation.quality import SEGMENTER_PRESETS
+    from saggan.methods.quality import SEGMENTER_PRESETS
     classifiers, segment = part_settings(settings)
     judge = asdict(settings_class(PARTS['judge'])()) | SEGMENTER_PRESETS[settings.gan.get('preset', 'paper')]
     defaults = {part: asdict(settings_class(PARTS[part])()) for part in ('augment', 'fidelity')}

@@ -13,7 +13,7 @@ import re
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Literal
-from ..methods.registry import GROUPS, METHODS, is_translator
+from ..base.registry import GROUPS, METHODS, is_translator
 from ..base.core import SettingsError, read_yaml, write_yaml
 from ..base.options import check_names, check_value, deep_merge, names_where, of_type, option, options_of
 from ..base.options import ClassifierName, Device, Precision, todays_names
@@ -73,7 +73,7 @@ class StudySettings(SourceSettings):
     seeds: tuple[int, ...] = option((0, 1, 2), 'a seed draws the split, the GAN and the classifier', least=0,
                                     decides='grid', help='such as 0,1,2 or 0-4')
     gan: dict = option(dict, 'options of all translators, and of single methods under their names')
-    judge: dict = option(dict, 'options of saggan.evaluation.quality.fit_reference_segmenter')
+    judge: dict = option(dict, 'options of saggan.methods.quality.fit_reference_segmenter')
     augment: dict = option(dict, 'options of saggan.methods.method: judged, least_change')
     classify: dict = option(dict, 'settings of saggan.classification')
     segment: dict = option(dict, 'settings of saggan.evaluation.segmentation')
@@ -249,7 +249,7 @@ def data_settings(settings, # StudySettings of the study
 
 # %% ../../nbs/experiment/settings.ipynb #7f69f338
 def trial_settings(settings, # StudySettings of the study
-                  method, # key of saggan.methods.registry.METHODS
+                  method, # key of saggan.base.registry.METHODS
                   seed, # integer
                  ):
     "The settings of one cell as a dict for its config.yaml."

@@ -10,7 +10,7 @@ __all__ = ['trials_folder', 'trial_name', 'trial_dir', 'trial_folders', 'is_tria
 # %% ../../nbs/io/run_folder.ipynb #1fb368c0
 from pathlib import Path
 from ..base.core import DataError, SettingsError, read_yaml
-from ..methods.registry import METHODS, is_translator
+from ..base.registry import METHODS, is_translator
 
 # %% ../../nbs/io/run_folder.ipynb #9c1b567e
 def trials_folder(study):  # folder of a study

@@ -14,7 +14,7 @@ from torchvision.transforms.v2 import functional as TF
 from ..io.run_folder import trial_options
 from ..base.core import DataError
 from .method import Method
-from ..evaluation.quality import mean_inside
+from .quality import mean_inside
 from ..io.dataset import from_arrays
 from ..models.attention import interior
 

@@ -13,7 +13,7 @@ from ..base.options import option
 from ..io.run_folder import trial_options
 from ..base.core import write_json, write_png, write_text
 from ..models.attention import MIN_LESION_FRACTION, finds, in_batches
-from ..evaluation.quality import reference_segmenter_of
+from .quality import reference_segmenter_of
 from ..sampling import ClassicTransform
 from ..io.dataset import to_csv
 
@@ -26,7 +26,7 @@ class AugmentSettings:
 
 # %% ../../nbs/methods/method.ipynb #d06d008f
 def accept(synthetic,                  # SliceSet of slices that a method made
-           segmenter,                  # from `saggan.evaluation.quality.fit_reference_segmenter`; None: only the first rule
+           segmenter,                  # from `saggan.methods.quality.fit_reference_segmenter`; None: only the first rule
            least_change: float = .1):  # on the scale of the slices, -1 to 1
     "The table with columns judge (the strongest response), reason ('' for accepted slices) and accepted."
     table = synthetic.table.copy()

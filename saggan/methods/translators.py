@@ -16,7 +16,7 @@ from ..models.aggan import AGGAN, SCHEME_2
 from ..models.attention import changed_map, fit_attention
 from ..base.core import DataError, SettingsError, save_figure, write_json
 from ..cyclegan import CycleGAN, Translator
-from ..saggan import ABLATIONS, PRINTED, SAGGAN, SAGGANSettings
+from ..saggan import ABLATIONS, PRINTED, SAGGAN
 from ..sampling import UnpairedBatches, named_transform
 from ..training import TrainingSettings, find_hardware, from_options, read_checkpoint, total_steps, train
 from ..models.uaggan import UAGGAN

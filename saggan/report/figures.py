@@ -7,7 +7,7 @@ __all__ = ['INK', 'COLOURS', 'STYLE', 'MARKS', 'colour', 'plot_intervals', 'roc_
 
 # %% ../../nbs/report/figures.ipynb #8eb87a36
 import numpy as np, pandas as pd
-from ..methods.registry import METHODS, label_of
+from ..base.registry import METHODS, label_of
 from ..evaluation.statistics import MEASURES
 from ..study import VARIANTS
 

@@ -10,7 +10,7 @@ __all__ = ['ENDS', 'Tail', 'of_cell', 'steps_of', 'Course', 'pace', 'seconds_lef
 import contextlib, json, time
 from dataclasses import dataclass, field
 from pathlib import Path
-from ..methods.registry import NETWORKS, stage_of, without_number
+from ..base.registry import NETWORKS, stage_of, without_number
 from ..io.run_folder import trial_options, gan_options, predictions_file, trial_folders, trials_folder
 from ..base.core import DataError, SagganError, read_json, read_yaml
 from ..training import diagnose

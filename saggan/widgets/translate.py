@@ -19,7 +19,7 @@ from ..generator import composite
 from .panels import control, facts_html, frame, heat, line, name_html, painted, Panel, png, signed, windowed
 from .patients import open_dataset, Picker
 from ..base.pictures import Still
-from ..methods.registry import label_of
+from ..base.registry import label_of
 from ..io.run_folder import files_of_trials
 
 # %% ../../nbs/widgets/translate.ipynb #bd2196a0
