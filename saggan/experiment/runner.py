@@ -18,7 +18,7 @@ from papermill.engines import NBClientEngine, papermill_engines
 from papermill.exceptions import PapermillExecutionError
 from papermill.execute import execute_notebook
 from papermill.log import logger
-from ..base.core import DataError, SagganError, read_json, sha256, write_json
+from ..base.core import DataError, SagganError, package_folder, read_json, sha256, write_json
 from ..base.hardware import held_memory, peak_memory, reset_peak
 from ..base.registry import STAGES
 from .settings import check_names
@@ -26,7 +26,7 @@ from .settings import check_names
 # %% ../../nbs/experiment/runner.ipynb #db775b40
 def notebooks_folder():
     "The folder with the notebooks of the stages; DataError when the installation has none."
-    package = Path(__file__).resolve().parent
+    package = package_folder()
     for folder in (package/'notebooks', package.parent/'nbs'):
         if (folder/STAGES['data'].notebook).exists(): return folder
     raise DataError(f'{package}: no notebooks beside the package; install saggan again (pip install .).')
