@@ -5,7 +5,7 @@
 # %% auto #0
 __all__ = ['CLASSIFIERS', 'PRESETS', 'build_classifier', 'ClassifierSettings', 'classifier_settings', 'batch_indices', 'Pool',
            'Classifier', 'memory_format', 'logits_of', 'predict', 'fingerprint', 'Fit', 'train_step', 'check_arms',
-           'fit_classifier', 'cell_sets', 'best_record', 'classify_trial', 'sensitivity', 'specificity',
+           'fit_classifier', 'trial_sets', 'best_record', 'classify_trial', 'sensitivity', 'specificity',
            'choose_threshold', 'metrics', 'read_predictions', 'write_predictions', 'plot_predictions']
 
 # %% ../nbs/50_classification.ipynb #a9ff63e3
@@ -76,16 +76,20 @@ PRESETS = dict(smoke=dict(steps=10, batch_size=8, evaluate_every=5),
                paper=dict(epochs=50))
 
 # %% ../nbs/50_classification.ipynb #91532556
-def classifier_settings(name='resnet18', # one of CLASSIFIERS
-                        **options, # fields of ClassifierSettings, and `preset`, a key of PRESETS that gives defaults
-                       ):
+def classifier_settings(
+    name='resnet18',  # one of CLASSIFIERS
+    **options,        # fields of ClassifierSettings, and `preset`, a key of PRESETS that gives defaults
+):
     "ClassifierSettings from a preset and options; SettingsError for a name that does not exist."
-    preset, known = options.pop('preset', None), [f.name for f in fields(ClassifierSettings)]
-    if preset is not None and preset not in PRESETS: raise SettingsError(f'unknown preset {preset!r} of the classifier: choose {", ".join(PRESETS)}.')
-    for k in options:
-        if k in known: continue
-        near = difflib.get_close_matches(k, known, 1)
-        raise SettingsError(f'the classifier has no option {k!r}.' + (f' Did you mean {near[0]!r}?' if near else f' There are: {", ".join(known)}.'))
+    preset = options.pop('preset', None)
+    if preset is not None and preset not in PRESETS:
+        raise SettingsError(f'unknown preset {preset!r} of the classifier: choose {", ".join(PRESETS)}.')
+    known = [f.name for f in fields(ClassifierSettings)]
+    for option_name in options:
+        if option_name in known: continue
+        near = difflib.get_close_matches(option_name, known, 1)
+        hint = f'Did you mean {near[0]!r}?' if near else f'There are: {", ".join(known)}.'
+        raise SettingsError(f'the classifier has no option {option_name!r}. {hint}')
     return ClassifierSettings(**PRESETS.get(preset, {}) | options | dict(name=name))
 
 # %% ../nbs/50_classification.ipynb #2af9b754
@@ -376,8 +380,8 @@ def fit_classifier(
     return Classifier(fit.net.eval(), settings, channels, fit.history)
 
 # %% ../nbs/50_classification.ipynb #30fec500
-def cell_sets(
-    run,           # folder of a cell
+def trial_sets(
+    run,           # folder of a trial
     options,       # from `trial_options`
     indices=None,  # callable on the training split and the seed, see `Method.indices`
 ):
@@ -399,18 +403,19 @@ def best_record(history):  # of a Classifier
     return max(history, key=lambda h: (h['val_auc'], -h['val_loss']))
 
 def classify_trial(
-    run,              # folder of a cell
+    run,              # folder of a trial
     name='resnet18',  # one of CLASSIFIERS
-    method=None,      # saggan.methods.method.Method; None: the one the cell names
+    method=None,      # saggan.methods.method.Method; None: the one the trial names
 ):
-    "Train one classifier for a cell, score its test slices; returns its metrics. Unfinished work is continued."
+    "Train one classifier for a trial, score its test slices; returns its metrics. Unfinished work is continued."
     from saggan.base.registry import method_of
     run, config = Path(run), trial_options(run)
     method = method or method_of(config['method'])
     common = dict(precision=config.get('precision', 'auto'), device=config.get('device', 'auto'), seed=config['seed'])
     settings = classifier_settings(name, **common | dict(config.get('classify') or {}))
-    train, val, test, real = cell_sets(run, config, method.indices)
-    out, epoch_steps = run/'classifier'/name, max(1, math.ceil(real/settings.batch_size))
+    train, val, test, real = trial_sets(run, config, method.indices)
+    out = run/'classifier'/name
+    epoch_steps = max(1, math.ceil(real/settings.batch_size))
     model = fit_classifier(train, val, settings, method.transform(), out, epoch_steps, method.mix(settings.seed))
     model.save(out/'weights.safetensors')
     table = write_predictions(out/'predictions.csv', dict(val=model.frame(val), test=model.frame(test)))

@@ -4,7 +4,8 @@
 
 # %% auto #0
 __all__ = ['Features', 'InceptionFeatures', 'distances', 'locality', 'nearest', 'source_rows', 'memorisation', 'hidden',
-           'plot_hidden', 'plot_neighbours', 'FidelitySettings', 'slices_of', 'fidelity_cell', 'translator_of']
+           'plot_hidden', 'plot_neighbours', 'FidelitySettings', 'slices_of', 'measure_fidelity', 'class_distances',
+           'translator_of']
 
 # %% ../../nbs/evaluation/fidelity.ipynb #67e71301
 from dataclasses import dataclass
@@ -26,10 +27,10 @@ from ..methods.translators import load_translator
 
 # %% ../../nbs/evaluation/fidelity.ipynb #102435f9
 class Features(nn.Module):
-    "Slices (B, C, H, W) in [-1, 1] to the mean innermost activations of the judge: (B, D)."
-    def __init__(self, judge):  # from `saggan.methods.quality.reference_segmenter_of`
+    "Slices (B, C, H, W) in [-1, 1] to the mean innermost activations of the reference segmenter: (B, D)."
+    def __init__(self, segmenter):  # from `saggan.methods.quality.reference_segmenter_of`
         super().__init__()
-        self.net = judge.net[:-3]  # without the way up and the head
+        self.net = segmenter.net[:-3]  # without the way up and the head
     def forward(self, x: torch.Tensor): return self.net(x.float()).mean((2, 3))
 
 # %% ../../nbs/evaluation/fidelity.ipynb #6a1f533d
@@ -223,9 +224,9 @@ def plot_neighbours(
 # %% ../../nbs/evaluation/fidelity.ipynb #02d823dd
 @dataclass
 class FidelitySettings:
-    "What a cell's fidelity is measured with."
+    "What a trial's fidelity is measured with."
     inception: str = option('', "local file with the weights of torchvision's inception_v3; "
-                                "empty: the judge's features")
+                                "empty: the reference segmenter's features")
     subsets: int = option(50, 'draws of KID')
 
 # %% ../../nbs/evaluation/fidelity.ipynb #7ee0d330
@@ -237,40 +238,55 @@ def slices_of(
     if not (slices.table.label == label).any(): return torch.empty(0)
     return slices.of(label=label).tensors()[0]
 
-def fidelity_cell(run):  # folder of a cell
-    "Measure a cell; writes fidelity/ and returns the figures, or None for a row that makes no slices."
-    run, o = Path(run), trial_options(run)
-    train, val, _ = trial_splits(run, o)
-    options, out = from_options(FidelitySettings, dict(o.get('fidelity') or {})), {}
+def measure_fidelity(run):  # folder of a trial
+    "Measure a trial; writes fidelity/ and returns the figures, or None for a row that makes no slices."
+    run = Path(run)
+    asked = trial_options(run)
+    train, val, _ = trial_splits(run, asked)
+    options = from_options(FidelitySettings, dict(asked.get('fidelity') or {}))
     model = translator_of(run)
-    made = SliceSet.open(run/'synthetic') if (run/'synthetic'/'settings.json').exists() else None
-    if model is None and made is None: return None
-    device = find_hardware(o.get('device') or 'auto').device
+    synthetic = SliceSet.open(run/'synthetic') if (run/'synthetic'/'settings.json').exists() else None
+    if model is None and synthetic is None: return None
+    device = find_hardware(asked.get('device') or 'auto').device
     if options.inception: features = InceptionFeatures(options.inception)
     else: features = Features(reference_segmenter_of(run, train))
     features = features.to(device).eval()
-    if made is not None:
-        for label, name in enumerate(('normal', 'lesion')):
-            synthetic, real, other = (slices_of(s, label) for s in (made, train, val))
-            for k, d in distances(features, synthetic, other, options.subsets).items(): out[f'{k}_{name}'] = d
-            out[f'n_{name}'] = len(synthetic)
-            floor = distances(features, real, other, options.subsets)
-            if 'kid' in floor: out[f'kid_{name}_real'] = floor['kid']
-        figures, table = memorisation(features, made, train, val)
-        out |= figures
+    figures = {}
+    if synthetic is not None:
+        figures |= class_distances(features, synthetic, train, val, options.subsets)
+        copies, table = memorisation(features, synthetic, train, val)
+        figures |= copies
         write_text(run/'fidelity'/'neighbours.csv', to_csv(table))
-        save_figure(run/'fidelity'/'neighbours.png', plot_neighbours(made, train, table))
+        save_figure(run/'fidelity'/'neighbours.png', plot_neighbours(synthetic, train, table))
     if model is not None:
         model = model.to(device)
         curve = hidden(model, val.of(label=1), device=device)
-        out |= locality(model, val, device) | {f'comes_back_{s:g}': v for s, v in curve.items()}
-        save_figure(run/'fidelity'/'hidden.png', plot_hidden({o['method']: curve}))
-    out = {k: v for k, v in out.items() if v == v}  # what is not defined is left out
-    write_json(run/'fidelity'/'metrics.json', out)
-    return out
+        figures |= locality(model, val, device) | {f'comes_back_{s:g}': v for s, v in curve.items()}
+        save_figure(run/'fidelity'/'hidden.png', plot_hidden({asked['method']: curve}))
+    figures = {name: value for name, value in figures.items() if value == value}  # what is not defined is left out
+    write_json(run/'fidelity'/'metrics.json', figures)
+    return figures
+
+# %% ../../nbs/evaluation/fidelity.ipynb #classdis
+def class_distances(
+    features,   # module, slices to (B, D)
+    synthetic,  # SliceSet
+    train,      # SliceSet
+    val,        # SliceSet
+    subsets,    # draws of KID
+):
+    "For each class the distances of its synthetic slices from the validation slices, and KID of the real ones: a dict."
+    figures = {}
+    for label, name in enumerate(('normal', 'lesion')):
+        new, real, other = (slices_of(s, label) for s in (synthetic, train, val))
+        for key, distance in distances(features, new, other, subsets).items(): figures[f'{key}_{name}'] = distance
+        figures[f'n_{name}'] = len(new)
+        floor = distances(features, real, other, subsets)
+        if 'kid' in floor: figures[f'kid_{name}_real'] = floor['kid']
+    return figures
 
 # %% ../../nbs/evaluation/fidelity.ipynb #5c3e94aa
-def translator_of(run):  # folder of a cell
+def translator_of(run):  # folder of a trial
     "Its translator, or None when it has none."
     try: return load_translator(find_weights(Path(run)/'gan'))[0]
     except DataError: return None

@@ -4,7 +4,7 @@
 
 # %% auto #0
 __all__ = ['WITHOUT', 'PRESETS', 'build_unet', 'slice_figures', 'SegmentationSettings', 'segmentation_settings', 'MaskedBatches',
-           'outlines', 'validation_dice', 'SegmentationFit', 'fit_segmenter', 'segment_trial', 'cell_figures',
+           'outlines', 'validation_dice', 'SegmentationFit', 'fit_segmenter', 'segment_trial', 'outline_figures',
            'plot_outlines']
 
 # %% ../../nbs/evaluation/segmentation.ipynb #f83b7d78
@@ -240,24 +240,26 @@ def fit_segmenter(
     return fit.net.eval(), fit.course
 
 # %% ../../nbs/evaluation/segmentation.ipynb #accff258
-def segment_trial(run):  # folder of a cell
-    "Train the U-Net of a cell and outline its test slices; returns figures, None for a row that gives it nothing."
+def segment_trial(run):  # folder of a trial
+    "Train the U-Net of a trial and outline its test slices; returns figures, None for a row that gives it nothing."
     from saggan.base.registry import method_of
-    run, o, begun = Path(run), trial_options(run), time.perf_counter()
-    if o['method'] in WITHOUT: return None
-    common = dict(device=o.get('device') or 'auto', precision=o.get('precision') or 'auto', seed=o['seed'])
-    s = segmentation_settings(**dict(o.get('segment') or {}) | common)
-    train, val, test = trial_splits(run, o)
+    begun = time.perf_counter()
+    run = Path(run)
+    asked = trial_options(run)
+    if asked['method'] in WITHOUT: return None
+    common = dict(device=asked.get('device') or 'auto', precision=asked.get('precision') or 'auto', seed=asked['seed'])
+    s = segmentation_settings(**dict(asked.get('segment') or {}) | common)
+    train, val, test = trial_splits(run, asked)
     extra = SliceSet.open(run/'synthetic') if (run/'synthetic'/'settings.json').exists() else None
     if extra is not None: assert_disjoint(extra, test)
     out = run/'segmentation'
-    net, course = fit_segmenter(train, val, s, extra, method_of(o['method']).classic, out)
+    net, course = fit_segmenter(train, val, s, extra, method_of(asked['method']).classic, out)
     predicted = outlines(net, test, next(net.parameters()).device)
     rows = test.table[['patient', 'slice', 'label']].reset_index(drop=True)
     table = rows.join(slice_figures(predicted, np.asarray(test.masks[:, 0])))
     write_text(out/'predictions.csv', to_csv(table))
     best = max(course, key=lambda c: c['dice'])
-    figures = cell_figures(table) | dict(
+    figures = outline_figures(table) | dict(
         seconds=round(time.perf_counter() - begun, 1), best_step=best['step'],
         parameters=sum(p.numel() for p in net.parameters()), synthetic=0 if extra is None else len(extra))
     write_json(out/'metrics.json', figures)
@@ -265,7 +267,7 @@ def segment_trial(run):  # folder of a cell
     return figures
 
 # %% ../../nbs/evaluation/segmentation.ipynb #3ccb161d
-def cell_figures(table):  # frame as in predictions.csv
+def outline_figures(table):  # frame as in predictions.csv
     "Means over lesion slices, Dice pooled over each patient, and how often something is outlined in a normal slice."
     lesion, normal = table[table.label == 1], table[table.label == 0]
     both = table.dice.fillna(0) * (table.predicted_px + table.lesion_px)

@@ -90,7 +90,7 @@ def differs(model_bytes,           # of an ONNX file
     return max(float(np.abs(a - b).max()) for a, b in zip(outputs, expected))
 
 # %% ../../nbs/inference/onnx.ipynb #e8c7a800
-def export_onnx(source,            # run, cell, weights file or Augmenter
+def export_onnx(source,            # run, trial, weights file or Augmenter
                 out,               # .onnx file or folder
                 to: str = 'lesion',# or 'normal'
                 opset: int = 18):  # version of ONNX's operators

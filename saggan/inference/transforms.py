@@ -24,7 +24,7 @@ def exchange(augmenter,                # Augmenter
              masks=None,               # (B, 1, H, W), or None
              chosen=None,              # (B,) bool: which slices to try; None: all
              least_change: float = .1, # on the scale of the slices, -1 to 1
-             segmenter=None):          # (B, C, H, W) -> (B, 1, H, W), from `saggan.methods.quality.load_reference_segmenter`
+             segmenter=None):          # (B, C, H, W) -> (B, 1, H, W), from `load_reference_segmenter`
     """Images, labels and masks (tensors, copies) with the chosen slices in the other class,
     and which of them were changed, (B,) bool."""
     classes = labels.to('cpu', torch.long)

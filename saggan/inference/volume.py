@@ -15,7 +15,8 @@ import numpy as np, pandas as pd
 import torch
 from .. import __version__
 from ..augmentation import Translation, enough, measured
-from ..io.preprocessing import axial_range, fit_image, from_stack, intensity_range, normalise, restore, restore_map, to_stack
+from ..io.preprocessing import axial_range, fit_image, from_stack, intensity_range
+from ..io.preprocessing import normalise, restore, restore_map, to_stack
 from ..base.core import DataError, SettingsError, sha256, write_json
 from ..io.layouts import MODALITIES
 from ..io.readers import SYNTHETIC, beside, check_same_grid, open_image, read_bytes
