@@ -12,8 +12,8 @@ import nibabel as nib
 import numpy as np
 import pytest
 import yaml
-from test_study import write_cells
-from toys import notebook, toy_study
+from test_study import write_trials
+from toys import stage, toy_study
 
 from saggan.cli.main import main, parser
 from saggan.base.core import read_json
@@ -89,7 +89,7 @@ def test_debug_shows_the_traceback(tmp_path, monkeypatch):
 
 
 def test_report_is_made_again_from_predictions(tmp_path, capsys):
-    save_settings(write_cells(tmp_path)/'config.yaml', study_settings(seeds=(0, 1, 2)))
+    save_settings(write_trials(tmp_path)/'config.yaml', study_settings(seeds=(0, 1, 2)))
     assert main(['report', str(tmp_path), '--replicates', '50']) == 0
     assert (tmp_path/'report.html').exists() and (tmp_path/'table.csv').exists() and 'report.html' in capsys.readouterr().out
 
@@ -138,7 +138,7 @@ def test_a_dry_run_shows_plan_and_estimate_and_writes_nothing(tmp_path, toys, ca
     args = ['study', '--preset', 'smoke', '--methods', 'none', '--seeds', '0,1', '--extras', '', '--out', str(out)]
     assert main([*args, '--dry-run']) == 0 and not out.exists()
     text = capsys.readouterr().out
-    assert '2 cells, 4 notebooks' in text and '0 found done, 4 to run' in text and 'estimate: about' in text and 'memory: about' in text and 'disk: about' in text
+    assert '2 trials, 4 notebooks' in text and '0 found done, 4 to run' in text and 'estimate: about' in text and 'memory: about' in text and 'disk: about' in text
     assert main(args) == 0
     capsys.readouterr()
     assert main([*args, '--dry-run', '--json']) == 0
@@ -149,7 +149,7 @@ def test_a_dry_run_shows_plan_and_estimate_and_writes_nothing(tmp_path, toys, ca
 @pytest.mark.parametrize('how, code', [(signal.SIGINT, 130), (signal.SIGTERM, 143)], ids=['SIGINT', 'SIGTERM'])
 def test_interrupted_or_ended_is_told_by_the_code(how, code, tmp_path):
     nbs = toy_study(tmp_path/'nbs')
-    notebook(nbs/'02_data.ipynb', "run = ''", '!import pathlib, time', f"!pathlib.Path({str(tmp_path/'begun')!r}).touch(); time.sleep(300)")
+    stage(nbs, 'data', "run = ''", '!import pathlib, time', f"!pathlib.Path({str(tmp_path/'begun')!r}).touch(); time.sleep(300)")
     run = ('import signal, sys; signal.signal(signal.SIGINT, signal.default_int_handler); import saggan.experiment.batch; saggan.experiment.batch.notebooks_folder = lambda: sys.argv.pop(); '
            'from saggan.cli.main import main; folder = sys.argv[-1]; sys.exit(main(sys.argv[1:-1]))')
     p = subprocess.Popen([sys.executable, '-c', run, 'study', '--methods', 'none', '--out', str(tmp_path/'run'), str(nbs)], stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
@@ -263,9 +263,9 @@ def test_explore_and_volume_call_what_they_should(tmp_path, monkeypatch, capsys)
 
 
 def test_weights_are_exported_with_their_card_and_as_onnx(tmp_path, capsys):
+    from saggan.methods.translators import save_translator
     from saggan.saggan import SAGGAN, SAGGANSettings
-from saggan.methods.translators import save_translator
-    gan = tmp_path/'cells'/'saggan-s0'/'gan'
+    gan = tmp_path/'trials'/'saggan-s0'/'gan'
     save_translator(gan/'weights.safetensors', SAGGAN(SAGGANSettings(width=4, blocks=1, d_width=4, d_layers=2)))
     assert main(['export', str(gan.parent), '--out', str(tmp_path/'w'), '--format', 'weights']) == 0
     assert (tmp_path/'w'/'weights.safetensors').read_bytes() == (gan/'weights.safetensors').read_bytes() and 'Not for diagnosis' in (tmp_path/'w'/'MODEL_CARD.md').read_text()

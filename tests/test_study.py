@@ -182,7 +182,7 @@ def write_hostile_study(folder, bad):
     "A study with every section of the report, in which all names and texts that come from outside hold `bad`."
     grid = {(f'net{bad}', method, seed): frame for (_, method, seed), frame in GRID.items()}
     grid |= {(f'net{bad}', f'mine{bad}', seed): GRID['resnet18', 'none', seed] for seed in range(3)}
-    trial = write_cells(folder, grid)/'cells'/f'mine{bad}-s0'
+    trial = write_trials(folder, grid)/'trials'/f'mine{bad}-s0'
     data = folder/f'data{bad}'
     write_yaml(folder/'config.yaml', dict(name=bad, track='lgg', preset=bad, image_size=32, limit=bad, seeds=[0, 1, 2],
                                           classifiers=[bad], data=str(data)))
