@@ -13,13 +13,13 @@ from concurrent.futures import ProcessPoolExecutor, ThreadPoolExecutor
 from multiprocessing import get_context
 from pathlib import Path
 import numpy as np, pandas as pd
-from .io.preprocessing import export_nifti, normalise, prepare_case, restore, restore_mask, undo
 from .base.core import DataError, SettingsError, held, progress, read_json, sha256, write_json, write_text
 from .base.hardware import processors
-from .io.layouts import find_brats, find_image_mask
-from .io.readers import nearest
+from .base.options import check_names
 from .io.dataset import COLUMNS, SPLITS, Rows, SliceSet, assert_disjoint, concat, open_set, split_patients
 from .io.dataset import to_csv, write_rows
+from .io.layouts import find_brats, find_image_mask
+from .io.preprocessing import export_nifti, normalise, prepare_case, restore, restore_mask, undo
 
 # %% ../nbs/02_data.ipynb #fad5889d
 _all_ = ['SliceSet', 'Rows', 'assert_disjoint', 'concat', 'export_nifti', 'normalise', 'restore', 'restore_mask',
@@ -68,8 +68,7 @@ LAYOUTS = {'brats': find_brats, 'image-mask': find_image_mask, 'phantom': 'sagga
 # %% ../nbs/02_data.ipynb #2efdc3db
 def _finder(layout):
     "The function that lists the cases of a layout; SettingsError when there is no such layout."
-    if layout not in LAYOUTS:
-        raise SettingsError(f'no layout {layout!r}; choose from {list(LAYOUTS)}.{nearest(layout, LAYOUTS)}')
+    check_names([layout], LAYOUTS, 'layout')
     find = LAYOUTS[layout]
     if not isinstance(find, str): return find
     module, function = find.split(':')

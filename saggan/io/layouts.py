@@ -11,7 +11,7 @@ from collections import Counter
 from dataclasses import dataclass, field
 from pathlib import Path
 from ..base.core import DataError, SettingsError
-from .readers import nearest
+from ..base.options import did_you_mean
 
 # %% ../../nbs/io/layouts.ipynb #6c952bbd
 @dataclass
@@ -94,7 +94,7 @@ def _lacks(what, # 'seg' or a modality
     "That a BraTS case lacks a file, with the nearest file name."
     name = f'{case}_{what}.nii.gz'
     like = [p.name for p in other if what in p.name.lower()] or [p.name for p in other]
-    hint = nearest(name, like)
+    hint = did_you_mean(name, like)
     if not hint and len(like) == 1: hint = f' Did you mean {like[0]!r}?'
     missing = 'segmentation' if what == 'seg' else f'modality {what}'
     remedy = f'{hint} Rename it.' if hint else ' Add the file, or remove the case.'
@@ -139,7 +139,7 @@ def _brats_modalities(names):
     "The names of 2019 for the modalities asked for; SettingsError when one is unknown."
     for name in names:
         if str(name).lower() not in MODALITIES:
-            hint = nearest(name, MODALITIES)
+            hint = did_you_mean(name, MODALITIES)
             raise SettingsError(f'no modality {name!r} in BraTS; choose from {list(MODALITIES)}.{hint}')
     return tuple(MODALITIES[str(name).lower()] for name in names)
 
@@ -216,7 +216,7 @@ def _pictures_problem(pairs, # (image, masks)
     if not bare: return ''
     first = bare[0]
     more = f' (nor have {len(bare) - 1} others)' if len(bare) > 1 else ''
-    hint = nearest(f'{first.stem}_mask', [p.name for p in lost])
+    hint = did_you_mean(f'{first.stem}_mask', [p.name for p in lost])
     return (f'{first}: has no mask {first.stem}_mask{first.suffix}{more}.{hint} '
             'A normal slice needs a mask that is all 0.')
 

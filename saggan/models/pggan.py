@@ -71,7 +71,7 @@ class PGGAN(Synthesizer):
         if condition is None: return slices
         return [torch.cat([x, 2 * F.adaptive_avg_pool2d(condition, x.shape[-1]) - 1], 1) for x in slices]
     def generator_loss(self, batch: dict, direction=None):
-        "Of slices made now, as many as the batch has 'real' ones (B, C, side, side). Returns the loss, a log and no fakes."
+        "Of as many new slices as the batch has 'real' ones (B, C, side, side). Returns the loss, a log and no fakes."
         _, alpha = self.stage()
         condition = self.condition(batch)
         fake = self.generate(self.noise(batch['real']), self.generators['generator'], condition)
