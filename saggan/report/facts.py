@@ -37,7 +37,7 @@ class Facts:
         return slices
 
     def numbers(self, name, method=None, seed=None):
-        "Frame of the numbers in a file of the trials, see `saggan.report.evidence.numbers`, of one method and seed if given."
+        "Frame of `saggan.report.evidence.numbers`: a file of all trials, or those of one method and seed."
         frame = numbers(self.run, name)
         if method is not None: frame = frame[frame.method == method]
         if seed is not None: frame = frame[frame.seed == seed]

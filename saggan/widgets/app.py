@@ -25,7 +25,7 @@ from .study_explorer import StudyExplorer
 from .translate import TranslatorPanel
 
 # %% ../../nbs/widgets/app.ipynb #d7660ddb
-TABS = dict(study=('study', 'training', 'translator', 'slices'), cell=('training', 'translator', 'slices'),
+TABS = dict(study=('study', 'training', 'translator', 'slices'), trial=('training', 'translator', 'slices'),
             training=('training',), set=('slices',), raw=('slices',), reading=('reader study',))
 
 def contents(path): # a folder
@@ -34,7 +34,7 @@ def contents(path): # a folder
     if not path.is_dir(): raise DataError(f'{path}: there is no such folder.')
     if trials_folder(path).is_dir(): return 'study'
     if (path/'plan.json').exists(): return 'reading'
-    if any((path/name).is_dir() for name in ('gan', 'classifier', 'synthetic')): return 'cell'
+    if any((path/name).is_dir() for name in ('gan', 'classifier', 'synthetic')): return 'trial'
     if (path/'log.jsonl').exists(): return 'training'
     if (path/'settings.json').exists() and (path/'images.npy').exists(): return 'set'
     with contextlib.suppress(DataError):
@@ -46,9 +46,9 @@ def contents(path): # a folder
 def prepared_set(path, # folder
                  kind, # from `contents`
                 ):
-    "The prepared set of a study or a cell; the folder itself for a set or scans. DataError when it is not there."
+    "The prepared set of a study or a trial; the folder itself for a set or scans. DataError when it is not there."
     path = Path(path).resolve()
-    if kind not in ('study', 'cell'): return path
+    if kind not in ('study', 'trial'): return path
     study = path if kind == 'study' else study_dir(path)
     for config in (path/'config.yaml', study/'config.yaml'):
         settings = read_yaml(config) if config.exists() else None
@@ -64,7 +64,7 @@ PROBLEM = '<p style="max-width:700px;line-height:20px;white-space:pre-line">{{ p
 
 class Explorer:
     "Widget: everything that a folder offers, in tabs. `view` is what is shown; `static()` a figure of the first tab."
-    def __init__(self, path, # study, cell, training, prepared set or folder of scans
+    def __init__(self, path, # study, trial, training, prepared set or folder of scans
                  reader_study=False, # the reader study instead
                 ):
         self.path, self.kind = Path(path).resolve(), contents(path)
@@ -119,18 +119,18 @@ def read_blinded(path, # folder
     path = Path(path)
     for folder in (path, path/'reader_study'):
         if (folder/'plan.json').exists(): return ReaderStudy(folder)
-    cells = [path] if kind == 'cell' else sorted(trial_folders(path), key=saggan_first)
-    cells = [cell for cell in cells if (cell/'synthetic'/'settings.json').exists()]
-    if not cells:
+    trials = [path] if kind == 'trial' else sorted(trial_folders(path), key=saggan_first)
+    trials = [trial for trial in trials if (trial/'synthetic'/'settings.json').exists()]
+    if not trials:
         raise DataError(f'{path}: no synthetic slices that could be read against real ones; '
                         'run saggan augment or saggan study first.')
-    synthetic, real = SliceSet.open(cells[0]/'synthetic'), SliceSet.open(prepared_set(path, kind))
+    synthetic, real = SliceSet.open(trials[0]/'synthetic'), SliceSet.open(prepared_set(path, kind))
     per_class = synthetic.table.label.value_counts()
     return ReaderStudy(path/'reader_study', real, synthetic, n=min(n, 2*len(per_class)*min(per_class)))
 
-def saggan_first(cell): # folder of a cell
-    "Sorts the cells of SAG-GAN before the others."
-    return not cell.name.startswith('saggan-s'), cell.name
+def saggan_first(trial): # its folder
+    "Sorts the trials of SAG-GAN before the others."
+    return not trial.name.startswith('saggan-s'), trial.name
 
 # %% ../../nbs/widgets/app.ipynb #7ab13535
 APP_CELL = 'from saggan.widgets.app import Explorer\nExplorer({path!r}, reader_study={reader_study})'
@@ -222,7 +222,7 @@ def answers(url):
     return True
 
 # %% ../../nbs/widgets/app.ipynb #d996a810
-def explore(path, # study, cell, training, prepared set or folder of scans
+def explore(path, # study, trial, training, prepared set or folder of scans
             port=0, # of 127.0.0.1; 0: one that is free
             open_browser=True, # show the page in the browser of this machine
             reader_study=False, # the reader study instead of the tabs

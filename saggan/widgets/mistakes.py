@@ -24,8 +24,8 @@ def current_table(run, # folder of a study
     with contextlib.suppress(DataError, KeyError, TypeError, OSError):
         if not outdated(Path(run), predictions):
             report = read_json(Path(run)/'metrics.json')
-            cells = {(c['classifier'], c['method'], c['seed']) for c in report['cells']}
-            if cells == set(predictions):
+            reported = {(t['classifier'], t['method'], t['seed']) for t in report['cells']}
+            if reported == set(predictions):
                 return numeric(pd.DataFrame(report['table'])), report['bootstrap']['replicates']
     return numeric(make_table(predictions, replicates)), replicates
 
@@ -43,7 +43,7 @@ def numeric(table): # frame with COLUMNS, perhaps read from JSON
 # %% ../../nbs/widgets/mistakes.ipynb #7b37d08d
 SLICE = ['patient', 'slice', 'position', 'label']  # columns that name a slice
 
-def called_slices(frame): # predictions of a cell
+def called_slices(frame): # predictions of a trial
     "Its test slices with threshold and called (0 or 1)."
     threshold = metrics(frame)['threshold']
     test = frame[frame.split == 'test']

@@ -18,8 +18,8 @@ from matplotlib.ticker import LogLocator, MaxNLocator, NullFormatter
 from PIL import Image as Picture
 from scipy.signal import lfilter
 from ..base.core import SagganError
-from .training_logs import alarms, find_courses, pace, seconds_left, state, study_state
-from ..base.display import GAP, render, value
+from .training_logs import alarms, find_training_logs, pace, seconds_left, state, study_state
+from ..base.display import GAP, counted, render, value
 from ..report.figures import colour
 from .panels import Panel, soft_html, wrong_html
 from ..base.pictures import INK, Still, png_bytes
@@ -218,8 +218,8 @@ ALARMS = """{% for a in alarms %}
 <div class="sg-alarm{{ '' if a.now else ' sg-past' }}"><b>{{ a.course }}, step {{ a.step }}:</b> {{ a.remedy }}. <i>
 {{- 'It still holds in the last line.' if a.now else 'The last line does not show it any more.' }}</i></div>
 {% endfor %}"""
-STUDY_TEXT = """{{ text }}{% for cell, error in failures %}
-<div class="sg-alarm"><b>{{ cell }} failed:</b> {{ error }}</div>{% endfor %}"""
+STUDY_TEXT = """{{ text }}{% for trial, error in failures %}
+<div class="sg-alarm"><b>{{ trial }} failed:</b> {{ error }}</div>{% endfor %}"""
 
 def alarm_text(courses): # list of Course
     "Alarms of the courses as HTML; '' when there are none."
@@ -227,45 +227,46 @@ def alarm_text(courses): # list of Course
              for c in courses for a in alarms(c)]
     return render(ALARMS, alarms=shown)
 
-def study_text(cells): # dict from `study_state`
+def study_text(trials): # dict from `study_state`
     "One line about a study as HTML."
-    if not cells: return ''
+    if not trials: return ''
     by_state = {name: [] for name in ('finished', 'running', 'begun', 'waiting', 'failed')}
-    for cell, (now, detail) in cells.items(): by_state[now].append((cell, detail))
+    for trial, (now, detail) in trials.items(): by_state[now].append((trial, detail))
     counts = ', '.join(f'{len(members)} {name}' for name, members in by_state.items() if members)
-    text = f'{len(cells)} cell{"s" if len(cells) > 1 else ""}: {counts}.'
-    running = ', '.join(f'{cell} ({notebook})' for cell, notebook in by_state['running'][:4])
+    text = f'{counted(len(trials), "trial")}: {counts}.'
+    running = ', '.join(f'{trial} ({notebook})' for trial, notebook in by_state['running'][:4])
     if running: text += f' Now: {running}.'
-    failures = [(cell, error[:300]) for cell, error in by_state['failed'][:5]]
+    failures = [(trial, error[:300]) for trial, error in by_state['failed'][:5]]
     return render(STUDY_TEXT, text=text, failures=failures)
 
 # %% ../../nbs/widgets/monitor.ipynb #052edb2c
 class Watch:
     "What is known of the trainings below a folder, read again whenever `look` is called; no widgets."
-    def __init__(self, path): # folder of a study, of a cell, or one with a log.jsonl
+    def __init__(self, path): # folder of a study, of a trial, or one with a log.jsonl
         self.path = Path(path).resolve()
         self.courses = {}  # name -> Course
         self.states = {}  # name -> its state
-        self.cells = {}  # from `study_state`
+        self.trials = {}  # from `study_state`
 
     def look(self):
         "Read what is new; the names of the courses that changed."
-        for course in find_courses(self.path): self.courses.setdefault(course.name, course)
+        for course in find_training_logs(self.path): self.courses.setdefault(course.name, course)
         changed = {name for name, course in list(self.courses.items()) if course.update()}
         states = {name: state(course) for name, course in self.courses.items()}
         for name, now in states.items():
             if now == 'finished' and self.courses[name].update(): changed.add(name)  # last lines that came just now
             if now != self.states.get(name): changed.add(name)
-        cells = study_state(self.path)
-        if cells != self.cells: changed.add('')
-        self.states, self.cells = states, cells
+        trials = study_state(self.path)
+        if trials != self.trials: changed.add('')
+        self.states = states
+        self.trials = trials
         return changed
 
     @property
     def over(self):
         "Is there nothing left to wait for?"
-        cells_over = all(now in ('finished', 'failed') for now, _ in self.cells.values())
-        return bool(self.states) and cells_over and not {'running', 'silent', 'waiting'} & set(self.states.values())
+        trials_over = all(now in ('finished', 'failed') for now, _ in self.trials.values())
+        return bool(self.states) and trials_over and not {'running', 'silent', 'waiting'} & set(self.states.values())
 
     def lively(self, most=4): # courses
         "The courses to look at first: those that run, else the GANs that were written last."
@@ -282,11 +283,11 @@ class Watch:
 MARKS = dict(running='▶', finished='✓', failed='✗', silent='…', waiting='·')
 
 class Monitor(Panel):
-    "Widget: the trainings of a study, a cell or one folder, as they run. `view` is it; `static()` a figure of it."
+    "Widget: the trainings of a study, a trial or one folder, as they run. `view` is it; `static()` a figure of it."
     every = 2.  # seconds between two looks
     watching = {}  # folder -> the monitor that looks at it in this kernel
 
-    def __init__(self, path): # folder of a study, of a cell, or one with a log.jsonl
+    def __init__(self, path): # folder of a study, of a trial, or one with a log.jsonl
         self.watch = Watch(path)
         self.task = None  # that looks again and again
         self.chosen_by_hand = False  # has someone chosen trainings?
@@ -391,7 +392,7 @@ def show_status(self: Monitor):
     if self.task: how = f'looking every {self.every:g} s'
     states = list(self.watch.states.values())
     self.status.value = render(STATUS, running=states.count('running'), total=len(states), how=how,
-                               study=study_text(self.watch.cells))
+                               study=study_text(self.watch.trials))
     self.button.description = 'Stop watching' if self.task else 'Watch'
 
 @patch

@@ -21,7 +21,7 @@ from ..io.dataset import SliceSet
 
 # %% ../../nbs/widgets/reader_study.ipynb #bf09fbde
 def draw_pairs(real, # SliceSet
-               synthetic, # SliceSet, such as the accepted slices of a cell
+               synthetic, # SliceSet, such as the accepted slices of a trial
                n, # slices in all; half of them real
                seed=0, # of the choice
               ):

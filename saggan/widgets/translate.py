@@ -16,7 +16,8 @@ from ..augmentation import Augmenter
 from ..base.core import DataError, write_json, write_png
 from ..models.attention import changed_map
 from ..generator import composite
-from .panels import control, facts_html, frame, heat, line, name_html, painted, Panel, png, signed, windowed
+from .panels import Panel, control, facts_html, frame, heat, line, name_html, painted, png, signed
+from .panels import windowed
 from .patients import open_dataset, Picker
 from ..base.pictures import Still
 from ..base.registry import label_of
@@ -69,7 +70,7 @@ def batch_of(x): # (C, H, W)
     return torch.as_tensor(np.ascontiguousarray(x))[None]
 
 # %% ../../nbs/widgets/translate.ipynb #67df79a9
-def find_models(path, # a study, a cell, a gan folder or a weights file
+def find_models(path, # a study, a trial, a gan folder or a weights file
                ):
     "Printed name -> weights file of every translator in there; DataError when there is none."
     path = Path(path)

@@ -1,4 +1,4 @@
-"`explore` started as a user would, in a process of its own: opened with its token and not without, clicked through, ended with Ctrl-C."
+"`explore` in a process of its own: opened with its token and not without, clicked through, ended with Ctrl-C."
 import os
 import re
 import signal
@@ -13,7 +13,9 @@ from saggan.data import prepare
 from saggan.evaluation.metrics import write_predictions
 from saggan.io.dataset import SliceSet
 
-START = 'import sys; from saggan.widgets.app import explore; explore(sys.argv[1], open_browser=False, reader_study=len(sys.argv) > 2)'
+START = '''import sys
+from saggan.widgets.app import explore
+explore(sys.argv[1], open_browser=False, reader_study=len(sys.argv) > 2)'''
 
 
 @pytest.fixture(scope='module')
@@ -23,14 +25,22 @@ def study(tmp_path_factory):
     data = prepare(5, 'phantom', root/'study'/'data', image_size=64)
     write_yaml(root/'study'/'config.yaml', dict(name='study', classifiers=['resnet18']))
     t = data.table
-    for m, right in (('classic', .25), ('saggan', .35)):
-        f = t.assign(score=(.5 + (2*t.label - 1)*right*(t['slice'] % 5 - 1)/4).round(3))[['patient', 'slice', 'position', 'label', 'score']]
-        write_predictions(root/'study'/'cells'/f'{m}-s0'/'classifier'/'resnet18'/'predictions.csv', dict(val=f[::2], test=f[1::2]))
-    cell = root/'study'/'cells'/'saggan-s0'
-    for s in range(10, 110, 10): append_jsonl(cell/'gan'/'log.jsonl', dict(step=s, total=100, generator=2/s, change=.02, seconds=.1))
-    write_text(cell/'gan'/'weights.safetensors', '')
-    data.take(range(0, len(data), 2)).save(cell/'synthetic')
+    for method, right in (('classic', .25), ('saggan', .35)):
+        score = (.5 + (2*t.label - 1)*right*(t['slice'] % 5 - 1)/4).round(3)
+        frame = t[['patient', 'slice', 'position', 'label']].assign(score=score)
+        file = root/'study'/'trials'/f'{method}-s0'/'classifier'/'resnet18'/'predictions.csv'
+        write_predictions(file, dict(val=frame[::2], test=frame[1::2]))
+    trial = root/'study'/'trials'/'saggan-s0'
+    for s in range(10, 110, 10):
+        append_jsonl(trial/'gan'/'log.jsonl', dict(step=s, total=100, generator=2/s, change=.02, seconds=.1))
+    write_text(trial/'gan'/'weights.safetensors', '')
+    data.take(range(0, len(data), 2)).save(trial/'synthetic')
     return root/'study'
+
+
+def heed_interrupts():
+    "A run in the background would pass on that Ctrl-C is ignored."
+    signal.signal(signal.SIGINT, signal.SIG_DFL)
 
 
 @pytest.fixture
@@ -38,11 +48,13 @@ def app(tmp_path):
     "Starts the app on a folder; (process, address). Ends it after the test if the test did not."
     started = []
     def start(*args):
-        env = {k: v for k, v in os.environ.items() if k != 'MPLBACKEND'} | dict(HOME=str(tmp_path), JUPYTER_RUNTIME_DIR=str(tmp_path/'runtime'))
-        p = subprocess.Popen([sys.executable, '-c', START, *map(str, args)], env=env, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True,
-                             preexec_fn=lambda: signal.signal(signal.SIGINT, signal.SIG_DFL))  # a run in the background would pass on that Ctrl-C is ignored
+        env = os.environ | dict(HOME=str(tmp_path), JUPYTER_RUNTIME_DIR=str(tmp_path/'runtime'))
+        env.pop('MPLBACKEND', None)
+        p = subprocess.Popen([sys.executable, '-c', START, *map(str, args)], env=env, stdout=subprocess.PIPE,
+                             stderr=subprocess.PIPE, text=True, preexec_fn=heed_interrupts)
         started.append(p)
-        return p, re.search(r'http://127\.0\.0\.1:\d+/\?token=\S+', p.stdout.readline() or p.stderr.read())[0]
+        line = p.stdout.readline() or p.stderr.read()
+        return p, re.search(r'http://127\.0\.0\.1:\d+/\?token=\S+', line)[0]
     yield start
     for p in started:
         if p.poll() is None: p.terminate()
@@ -51,19 +63,22 @@ def app(tmp_path):
 
 def listening(pid):
     "Addresses on which a process and its children listen, as /proc says; hexadecimal."
-    tree, found = {pid}, set()
-    for _ in range(3): tree |= {int(s.split()[0]) for s in _stats() if int(s.rsplit(')', 1)[1].split()[1]) in tree}
+    tree = {pid}
+    for _ in range(3): tree |= {child for child, parent in _children() if parent in tree}
     inodes = {os.readlink(f'/proc/{p}/fd/{f}') for p in tree for f in _fds(p)}
+    addresses = set()
     for line in open('/proc/net/tcp').readlines()[1:] + open('/proc/net/tcp6').readlines()[1:]:
-        v = line.split()
-        if v[3] == '0A' and f'socket:[{v[9]}]' in inodes: found.add(v[1].split(':')[0])
-    return found
+        fields = line.split()
+        if fields[3] == '0A' and f'socket:[{fields[9]}]' in inodes: addresses.add(fields[1].split(':')[0])
+    return addresses
 
 
-def _stats():
+def _children():
+    "(process, its parent) for each process."
     for p in filter(str.isdigit, os.listdir('/proc')):
-        try: yield open(f'/proc/{p}/stat').read()
-        except OSError: pass
+        try: stat = open(f'/proc/{p}/stat').read()
+        except OSError: continue
+        yield int(p), int(stat.rsplit(')', 1)[1].split()[1])
 
 
 def _fds(pid):
@@ -86,7 +101,7 @@ def test_a_study_is_explored(app, page, shot, study):
     page.get_by_role('button', name='mistakes', exact=True).click()
     page.get_by_text('methods that err').wait_for()
     shot('app-study')
-    tab = lambda name: page.locator('.lm-TabBar-tab', has_text=name)
+    def tab(name): return page.locator('.lm-TabBar-tab', has_text=name)
     tab('training').click()
     expect(page.locator('.sg-table tbody th')).to_have_text(['saggan-s0finished'])
     shot('app-training')
@@ -111,4 +126,5 @@ def test_a_reading_and_a_prepared_set(app, page, shot, study):
     _, url = app(study/'data')
     page.goto(url, timeout=90_000)
     page.get_by_label('patient').wait_for()
-    assert page.get_by_label('patient').locator('option').count() == len(SliceSet.open(study/'data').patients) and page.locator('.lm-TabBar-tab').count() == 0
+    assert page.get_by_label('patient').locator('option').count() == len(SliceSet.open(study/'data').patients)
+    assert page.locator('.lm-TabBar-tab').count() == 0

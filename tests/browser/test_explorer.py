@@ -2,24 +2,28 @@
 import numpy as np
 import pandas as pd
 import pytest
+from drive import wider_than
 from toys import predictions
 
 from saggan import SliceSet
 from saggan.base.core import write_png, write_yaml
-from saggan.widgets.mistakes import mistakes
 from saggan.evaluation.metrics import write_predictions
 from saggan.study import load_predictions, make_table
+from saggan.widgets.mistakes import mistakes
+
+IMPORT = 'from saggan.widgets.study_explorer import StudyExplorer'
 
 
 @pytest.fixture(scope='module')
 def study(tmp_path_factory):
-    "Predictions of three methods and two seeds, the slices they are about, and synthetic slices of one cell."
+    "Predictions of three methods and two seeds, the slices they are about, and synthetic slices of one trial."
     folder = tmp_path_factory.mktemp('explorer')/'study'
     for m, noise in (('none', 2.), ('classic', 1.), ('saggan', .7)):
         for s in (0, 1):
             frames = {k: g.drop(columns='split') for k, g in predictions(s, noise).groupby('split')}
-            write_predictions(folder/'cells'/f'{m}-s{s}'/'classifier'/'resnet18'/'predictions.csv', frames)
-    t = pd.concat(load_predictions(folder).values())[['patient', 'slice', 'position', 'label']].drop_duplicates(ignore_index=True)
+            write_predictions(folder/'trials'/f'{m}-s{s}'/'classifier'/'resnet18'/'predictions.csv', frames)
+    t = pd.concat(load_predictions(folder).values())[['patient', 'slice', 'position', 'label']]
+    t = t.drop_duplicates(ignore_index=True)
     y, x = np.mgrid[-1:1:64j, -1:1:64j]
     images, masks = np.full((len(t), 1, 64, 64), -1, 'f4'), np.zeros((len(t), 1, 64, 64), 'u1')
     for i, (k, label) in enumerate(zip(t.slice, t.label)):
@@ -27,7 +31,10 @@ def study(tmp_path_factory):
         spot = (x - .05*k + .3)**2 + (y - .1)**2 < .02 + .002*k
         if label: images[i, 0][spot], masks[i, 0][spot] = .7, 1
     SliceSet.from_arrays(images, masks, t.assign(volume=t.patient, patient=t.patient)).save(folder/'data')
-    for i in range(8): write_png(folder/'cells'/'saggan-s0'/'synthetic'/'png'/f'{i}_{"lesion" if i % 2 else "normal"}.png', ((images[i, 0] + 1)*127).astype('u1'))
+    for i in range(8):
+        kind = 'lesion' if i % 2 else 'normal'
+        grey = ((images[i, 0] + 1)*127).astype('u1')
+        write_png(folder/'trials'/'saggan-s0'/'synthetic'/'png'/f'{i}_{kind}.png', grey)
     write_yaml(folder/'config.yaml', dict(name='study', classifiers=['resnet18']))
     return folder
 
@@ -38,7 +45,7 @@ def names(page): return page.locator('.sx-row button').all_inner_texts()
 def test_the_table_is_sorted_and_a_row_opened(lab, page, shot, study):
     from playwright.sync_api import expect
     expect.set_options(timeout=30_000)
-    lab.open(page, ['from saggan.widgets.study_explorer import StudyExplorer', f'e = StudyExplorer({str(study)!r}, draws=100)\ne'])
+    lab.open(page, [IMPORT, f'e = StudyExplorer({str(study)!r}, draws=100)\ne'])
     rows = page.locator('.sx-row button')
     expect(rows).to_have_text(['w/o DA', 'SAG-GAN', 'classic'])
     table = make_table(load_predictions(study), 100)
@@ -58,20 +65,21 @@ def test_the_table_is_sorted_and_a_row_opened(lab, page, shot, study):
     expect(page.locator('.sx-row.sx-on button')).to_have_text(['w/o DA'])
     page.mouse.move(0, 0)
     shot('explorer-curve')
-    wide = page.evaluate("() => { const m = document.querySelector('.saggan'), r = m.getBoundingClientRect().right; return [...m.querySelectorAll('*')].filter(e => e.getBoundingClientRect().right > r + 1).map(e => e.className) }")
+    wide = wider_than(page, '.saggan')
     assert not wide, f'wider than the widget: {wide}'
 
 
 def test_pictures_and_mistakes(lab, page, shot, study):
     from playwright.sync_api import expect
     expect.set_options(timeout=30_000)
-    lab.open(page, ['%matplotlib inline', 'from saggan.widgets.study_explorer import StudyExplorer', f'e = StudyExplorer({str(study)!r}, draws=100)\ne', 'e.static()'])
+    lab.open(page, ['%matplotlib inline', IMPORT, f'e = StudyExplorer({str(study)!r}, draws=100)\ne', 'e.static()'])
     page.get_by_role('button', name='pictures', exact=True).click()
     expect(page.locator('.sx-pictures .strip img')).to_have_count(8)
     shot('explorer-pictures')
     page.get_by_role('button', name='mistakes', exact=True).click()
-    found = mistakes(load_predictions(study), 'resnet18', 'saggan')
-    fp, fn = (found[found.kind == k] for k in ('false positive', 'false negative'))
+    table = mistakes(load_predictions(study), 'resnet18', 'saggan')
+    fp = table[table.kind == 'false positive']
+    fn = table[table.kind == 'false negative']
     assert len(fp) > 1 and len(fn)
     about = page.locator('.saggan-note')
     expect(about).to_contain_text(f'1 of {len(fp)}')

@@ -15,13 +15,15 @@ def sets(tmp_path_factory):
         r = np.random.default_rng(k)
         x = np.where(yy**2 + xx**2 < 700, r.normal(-.2, .15, (48, 1, 64, 64)), -1).clip(-1, 1)
         m = ((yy - 8)**2 + (xx + 8)**2 < 60)*(np.arange(48)[:, None, None, None] % 2)
-        table = dict(patient=[f'p{i // 8}' for i in range(48)], slice=np.arange(48) % 8, position=np.arange(48) % 8/8, split='train')
+        table = dict(patient=[f'p{i // 8}' for i in range(48)], slice=np.arange(48) % 8,
+                     position=np.arange(48) % 8/8, split='train')
         from_arrays((x + .6*m).clip(-1, 1), m, table).save(folder/name)
     return folder
 
 
 def cells(folder, sets):
-    return ['from saggan.widgets.reader_study import ReaderStudy', f'ReaderStudy({str(folder)!r}, {str(sets/"real")!r}, {str(sets/"synthetic")!r}, n=6)']
+    paths = ', '.join(repr(str(path)) for path in (folder, sets/'real', sets/'synthetic'))
+    return ['from saggan.widgets.reader_study import ReaderStudy', f'ReaderStudy({paths}, n=6)']
 
 
 def says(page, text): page.locator('.saggan-name', has_text=text).first.wait_for()
@@ -31,10 +33,14 @@ def begin(page, name, by_key=True):
     page.get_by_placeholder('your name').fill(name)
     if by_key: page.keyboard.press('Enter')
     else: page.get_by_role('button', name='begin').click()
-    page.wait_for_function("() => document.activeElement?.placeholder?.startsWith('keys')")   # the keyboard is ready without a click
+    # the keyboard is ready without a click
+    page.wait_for_function("() => document.activeElement?.placeholder?.startsWith('keys')")
 
 
-def answers(folder): return [(e['level'], e['choice']) for p in folder.glob('answers/*') for e in read_jsonl(p) if e['event'] == 'answer']
+def answers(folder):
+    "(level, choice) of every answer."
+    events = [event for path in folder.glob('answers/*') for event in read_jsonl(path)]
+    return [(event['level'], event['choice']) for event in events if event['event'] == 'answer']
 
 
 def read(page, keys, first, n=6):
@@ -71,14 +77,17 @@ def test_reading_in_lab(lab, page, shot, sets, tmp_path):
     page.keyboard.press('5')                                   # in the same moment: meant for the slice before
     page.keyboard.press('z')                                   # no key of ours
     page.wait_for_timeout(500)
-    assert len(answers(folder)) == 3 and page.locator('.jp-Cell').count() == 2 and page.locator('.jp-MarkdownCell').count() == 0   # Lab took no key as a command
+    assert len(answers(folder)) == 3
+    assert page.locator('.jp-Cell').count() == 2, 'Lab took a key as a command'
+    assert page.locator('.jp-MarkdownCell').count() == 0, 'Lab took a key as a command'
     lab.restart(page)
     page.get_by_placeholder('your name').wait_for()
     begin(page, ' anna ', by_key=False)
-    read(page, ['5  surely', 'r', '2'], 4)                     # the mouse, and the keyboard again without a click into the field
+    read(page, ['5  surely', 'r', '2'], 4)  # the mouse, and the keyboard again without a click into the field
     page.locator('.saggan-ask', has_text='Done').wait_for()
     shot('reader_lab_done')
-    assert answers(folder)[3:] == [(5, 'synthetic'), (2, 'real'), (2, 'real')] and len(list(folder.glob('answers/*'))) == 1
+    assert answers(folder)[3:] == [(5, 'synthetic'), (2, 'real'), (2, 'real')]
+    assert len(list(folder.glob('answers/*'))) == 1
 
 
 def test_reading_in_voila(voila, page, shot, sets, tmp_path):
