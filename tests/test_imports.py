@@ -249,9 +249,9 @@ def arrow(ax, start, end, colour):
 
 def explain(ax, graph, left):
     "What the picture says, in words, in the corner that the wings leave free."
-    circles = 'no circle' if not circle(graph) else 'A CIRCLE'
     state = 'a circle' if circle(graph) else 'no circle'
-    lines = (f'{len(graph)} modules, {sum(map(len, graph.values()))} imports, {state}, {len(faults(graph))} that look up',
+    count = sum(map(len, graph.values()))
+    lines = (f'{len(graph)} modules, {count} imports, {state}, {len(faults(graph))} that look up',
              '',
              'The story is read from top to bottom: a chapter imports only chapters above it.',
              'A wing stands beside the last chapter of the story that it may import.',
