@@ -3,7 +3,7 @@
 `python tests/test_imports.py PICTURE.png` draws it."""
 import ast
 import sys
-from collections import Counter
+import textwrap
 from graphlib import CycleError, TopologicalSorter
 from pathlib import Path
 
@@ -100,16 +100,12 @@ def faults(graph):
     return out
 
 
-folded = pytest.mark.skipif(not any((PACKAGE/wing).is_dir() for wing in WINGS), reason='the modules lie in one folder')
 
-
-@folded
 def test_there_is_no_circle():
     found = circle(import_graph(PACKAGE))
     assert not found, ' -> '.join(found)
 
 
-@folded
 def test_no_wing_looks_up():
     found = faults(import_graph(PACKAGE))
     assert not found, '\n'.join(found)
@@ -160,66 +156,136 @@ def test_what_looks_up_is_named(tmp_path, module, source, why):
 
 # The picture
 
-def counts(graph):
-    "How many imports lead from one room to another; the story is one room."
-    out = Counter()
-    for module, targets in graph.items():
-        for target in targets:
-            pair = wing_of(module) or 'story', wing_of(target) or 'story'
-            if pair[0] != pair[1]: out[pair] += 1
-    return out
+GROUND = 'base', 'io'  # nearly every module imports them: drawn as ground, without arrows
+COLUMNS = dict(models=0, methods=0, evaluation=0, report=0, inference=1, experiment=1, widgets=1, cli=2)
+STORY_WIDTH, WING_WIDTH, HEIGHT, GAP = 2.4, 5.1, .8, .9
+PAPER, STONE, INK = '#f6e7c8', '#dfe9f3', '#334455'
 
 
-def places():
-    "Middle of each wing's box: a staircase, each as high as the last chapter that the wing may import."
-    out = {}
-    for k, (wing, last) in enumerate(WINGS.items()):
-        floor = STORY.index(last) + 1 if last else 0
-        out[wing] = 3.4 + 2.7*k, 1.2*floor
-    return out
+def wing_imports(graph):
+    "(wing, wing) for each import from one wing above the ground into another one."
+    pairs = {(wing_of(module), wing_of(target)) for module, targets in graph.items() for target in targets}
+    return {(a, b) for a, b in pairs if a in COLUMNS and b in COLUMNS and a != b}
 
 
-def box(ax, x, y, text, width=2.3, colour='#dfe9f3'):
+def without_implied(pairs):
+    "The pairs but those that a way over other pairs implies."
+    def reached(start, first):
+        seen, waiting = set(), [first]
+        while waiting:
+            here = waiting.pop()
+            if here in seen: continue
+            seen.add(here)
+            waiting += [b for a, b in pairs if a == here and b != start]
+        return seen
+    kept = set()
+    for start, end in pairs:
+        detours = [b for a, b in pairs if a == start and b != end]
+        if not any(end in reached(start, b) for b in detours): kept.add((start, end))
+    return kept
+
+
+def story_imports(graph):
+    "(chapter, wing) for each import of the story from a wing above the ground."
+    return {(module, wing_of(t)) for module in STORY for t in graph.get(module, ()) if wing_of(t) in COLUMNS}
+
+
+def centre(name):
+    "Where the middle of a box lies: chapters go down on the left, a wing stands beside its last chapter."
+    if name in STORY: return STORY_WIDTH/2, -STORY.index(name)
+    left = STORY_WIDTH + GAP + COLUMNS[name]*(WING_WIDTH + GAP)
+    return left + WING_WIDTH/2, -STORY.index(WINGS[name])
+
+
+def width(name): return STORY_WIDTH if name in STORY else WING_WIDTH
+
+
+def box(ax, left, y, width, name, more='', colour=STONE):
+    "A rounded box with a name and, small below it, what is inside."
     from matplotlib.patches import FancyBboxPatch
-    ax.add_patch(FancyBboxPatch((x - width/2, y - .35), width, .7, 'round,pad=.05', fc=colour, ec='#456', zorder=3))
-    ax.text(x, y, text, ha='center', va='center', fontsize=10, zorder=4)
+    shape = FancyBboxPatch((left + .08, y - HEIGHT/2), width - .16, HEIGHT, 'round,pad=0,rounding_size=.12',
+                           facecolor=colour, edgecolor=INK, linewidth=.8, zorder=3)
+    ax.add_patch(shape)
+    middle = left + width/2
+    ax.text(middle, y + (.23 if more else 0), name, ha='center', va='center', fontsize=11, weight='bold',
+            color=INK, zorder=4)
+    ax.text(middle, y - .13, more, ha='center', va='center', fontsize=7.5, color=INK, zorder=4, linespacing=1.05)
 
 
-def arrow(ax, start, end, number, colour):
-    ax.annotate('', end, start, zorder=2, arrowprops=dict(
-        arrowstyle='-|>', color=colour, lw=.5 + number**.5/2, alpha=.6, shrinkA=0, shrinkB=0))
+def inside(graph, wing, length=64):
+    "The modules of a wing, in lines of some length."
+    names = sorted(m.partition('.')[2] for m in graph if wing_of(m) == wing and m != wing)
+    return '\n'.join(textwrap.wrap(', '.join(names), length))
+
+
+def edge(name, side, along=0.):
+    "A point on the rim of a box; `along` runs from -1 to 1 on that side."
+    x, y = centre(name)
+    half = width(name)/2 - .08
+    if side in ('left', 'right'): return x + (half if side == 'right' else -half), y + along*HEIGHT/2
+    return x + along*half, y + (HEIGHT/2 if side == 'top' else -HEIGHT/2)
+
+
+def ends(start, end):
+    "Where an arrow leaves one box and meets another, and how much it bends."
+    (x, y), (to_x, to_y) = centre(start), centre(end)
+    if start in STORY:
+        slope = .5*(to_y > y) - .5*(to_y < y)
+        return edge(start, 'right', slope), edge(end, 'left', -slope), 0
+    if x == to_x: return edge(start, 'top'), edge(end, 'bottom'), 0
+    side, other = ('left', 'right') if to_x < x else ('right', 'left')
+    apart = abs(COLUMNS[start] - COLUMNS[end])
+    if y == to_y and apart > 1: return edge(start, 'bottom', -.6), edge(end, 'bottom', .6), -.06
+    if y == to_y: return edge(start, side), edge(end, other), 0
+    return edge(start, 'top', -.5 if side == 'left' else .5), edge(end, other, -.4), 0
+
+
+def arrow(ax, start, end, colour):
+    "An arrow from box to box; it goes round a box that lies between them."
+    tail, head, bend = ends(start, end)
+    style = dict(arrowstyle='-|>', color=colour, lw=1.4, shrinkA=0, shrinkB=0, connectionstyle=f'arc3,rad={bend}')
+    ax.annotate('', head, tail, zorder=5, arrowprops=style)
+
+
+def explain(ax, graph, left):
+    "What the picture says, in words, in the corner that the wings leave free."
+    state = 'a circle' if circle(graph) else 'no circle'
+    count = sum(map(len, graph.values()))
+    lines = (f'{len(graph)} modules, {count} imports, {state}, {len(faults(graph))} that look up',
+             '',
+             'The story is read from top to bottom: a chapter imports only chapters above it.',
+             'A wing stands beside the last chapter of the story that it may import.',
+             'An arrow leads to what is imported: grey from a wing, brown from a chapter.',
+             'Everything may import base and io, on top; these arrows are left out,',
+             'and so is an arrow between two wings that others imply.')
+    ax.text(left, -.1, '\n'.join(lines), fontsize=10.5, color=INK, va='top', linespacing=1.6)
 
 
 def draw(graph, path):
-    "Write the picture: the story is a tower on the left, the wings are a staircase beside it."
+    "Write the picture: the story goes down on the left, wings stand beside it, and both lie under their ground."
     import matplotlib
     matplotlib.use('agg')
     import matplotlib.pyplot as plt
-    fig, ax = plt.subplots(figsize=(16, 9), layout='constrained')
-    middle, wings = places(), list(WINGS)
-    for k, chapter in enumerate(STORY): box(ax, 0, 1.2*(k + 1), chapter, colour='#f6e7c8')
-    for wing, (x, y) in middle.items():
-        number = sum(wing_of(m) == wing and m != wing for m in graph)
-        box(ax, x, y, f'{wing}  ({number})')
-    for (start, end), number in counts(graph).items():
-        if end == 'story':
-            x, y = middle[start]
-            arrow(ax, (x - 1.2, y + .15), (1.25, y + .15), number, '#2a6f97')
-        elif start == 'story':
-            x, y = middle[end]
-            arrow(ax, (1.25, y - .15), (x - 1.25, y - .15), number, '#b5651d')
-        else:  # from the bottom of the higher box to the top of the lower one, or from side to side
-            (x, y), (to_x, to_y) = middle[start], middle[end]
-            colour = '#667' if wings.index(start) > wings.index(end) else '#b00020'
-            if y > to_y: arrow(ax, (x, y - .4), (to_x + .3, to_y + .42), number, colour)
-            elif y < to_y: arrow(ax, (x, y + .4), (to_x - .3, to_y - .42), number, colour)
-            else: arrow(ax, (x - 1.2, y), (to_x + 1.25, to_y), number, colour)
-    ax.set(xlim=(-1.6, 3.4 + 2.7*len(WINGS)), ylim=(-.8, 1.2*len(STORY) + .8))
-    verdict = f'{"A circle" if circle(graph) else "No circle"}, {len(faults(graph))} look up.'
-    ax.set_title(f'{len(graph)} modules. Blue: a wing imports the story, brown: the story imports a wing, grey: a wing '
-                 f'imports another (red: one above it); width: how often. {verdict}')
+    from PIL import Image
+    fig, ax = plt.subplots(figsize=(14, 10), layout='constrained')
+    right = STORY_WIDTH + (max(COLUMNS.values()) + 1)*(WING_WIDTH + GAP)
+    for k, wing in enumerate(GROUND): box(ax, 0, 2.2 - k, right, wing, inside(graph, wing, 200), '#e4e4e4')
+    for chapter in STORY: box(ax, 0, -STORY.index(chapter), STORY_WIDTH, chapter, colour=PAPER)
+    for last in {WINGS[wing] for wing in COLUMNS}:
+        ax.axhspan(-STORY.index(last) - .46, -STORY.index(last) + .46, color='#f3f3f0', zorder=0)
+    for wing in COLUMNS:
+        x, y = centre(wing)
+        box(ax, x - WING_WIDTH/2, y, WING_WIDTH, wing, inside(graph, wing))
+    for pair in sorted(story_imports(graph)): arrow(ax, *pair, '#b5651d')
+    for start, end in sorted(without_implied(wing_imports(graph))):
+        upwards = list(WINGS).index(end) > list(WINGS).index(start)
+        arrow(ax, start, end, '#b00020' if upwards else '#778899')
+    explain(ax, graph, STORY_WIDTH + GAP)
+    ax.set(xlim=(-.1, right + .1), ylim=(-len(STORY) + .1, 2.7))
     ax.axis('off')
-    fig.savefig(path, dpi=110)
+    fig.savefig(path, dpi=100)
+    picture = Image.open(path).convert('P', palette=Image.Palette.ADAPTIVE, colors=48)
+    picture.save(path, optimize=True)
 
 
 if __name__ == '__main__':

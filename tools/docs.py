@@ -267,6 +267,7 @@ def write_sources(src):
     shutil.copytree(ROOT/'docs'/'_static', src/'_static')
     shutil.copytree(NBS/'images', src/'nbs'/'images')
     for p in (ROOT/'docs').glob('*.csv'): shutil.copy(p, src/'docs')
+    shutil.copytree(ROOT/'docs'/'_static', src/'docs'/'_static', ignore=shutil.ignore_patterns('*.css'))
     for p in ('data/README.md', 'CITATION.cff', 'LICENSE'): shutil.copy(ROOT/p, src/p)
     by_module = {write_notebook(p, src/'nbs'/p.relative_to(NBS)): p for p in all_notebooks() if p.name[0] != '_'}
     lines = ['| module | what it is about |', '|---|---|']

@@ -79,7 +79,8 @@ def heat(a, # (H, W) in [0, 1]
     return HEAT[enlarged(windowed(a, .5, 1), size)]
 
 # %% ../../nbs/widgets/panels.ipynb #efc13706
-BRIGHTER, DARKER = (255, 158, 74), (84, 158, 255)
+BRIGHTER = (255, 158, 74)
+DARKER = (84, 158, 255)
 
 def signed(d, # (H, W)
            size, # longer side, pixels
