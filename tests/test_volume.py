@@ -1,4 +1,4 @@
-"A translated volume read by others: a parser of the NIfTI-1 header written here from the standard, and SimpleITK where it is installed."
+"A translated volume read by others: a parser of the header written here from the standard, and SimpleITK."
 import gzip
 import json
 import struct
@@ -38,7 +38,8 @@ def files(tmp_path_factory):
     image.set_sform(turn, 1)
     image.header.set_xyzt_units('mm', 'sec')
     nib.save(image, folder/'P1_flair.nii.gz')
-    made = translate_volume(folder/'P1_flair.nii.gz', Augmenter(Painter(), prepared=dict(image_size=32)), 'lesion', folder/'out')
+    augmenter = Augmenter(Painter(), prepared=dict(image_size=32))
+    made = translate_volume(folder/'P1_flair.nii.gz', augmenter, 'lesion', folder/'out')
     assert made.table.translated.all() and len(made.files) == 4
     return folder/'P1_flair.nii.gz', made.files
 
@@ -54,9 +55,11 @@ def header(path):
         size, code = at('2i', here)
         extensions.append((code, raw[here + 8:here + size].rstrip(b'\0')))
         here += size
-    voxels = np.frombuffer(raw, {4: '<i2', 2: 'u1', 16: '<f4'}[at('h', 70)[0]], int(np.prod(dim[1:4])), offset).reshape(dim[1:4], order='F')
+    kind = {4: '<i2', 2: 'u1', 16: '<f4'}[at('h', 70)[0]]
+    voxels = np.frombuffer(raw, kind, int(np.prod(dim[1:4])), offset).reshape(dim[1:4], order='F')
     assert len(raw) == offset + voxels.nbytes and offset % 16 == 0
-    geometry = dict(dim=dim, pixdim=at('8f', 76), units=raw[123], codes=at('2h', 252), qform=at('6f', 256), sform=at('12f', 280))
+    geometry = dict(dim=dim, pixdim=at('8f', 76), units=raw[123], codes=at('2h', 252), qform=at('6f', 256),
+                    sform=at('12f', 280))
     return geometry, dict(kind=at('2h', 70), slope=at('2f', 112)), raw[148:228].rstrip(b'\0'), extensions, voxels
 
 
@@ -79,7 +82,9 @@ def test_simpleitk_sees_the_same_grid(files):
     sitk = pytest.importorskip('SimpleITK')
     source, *made = (sitk.ReadImage(str(p)) for p in (files[0], *files[1][:3]))
     for image in made:
-        for get in ('GetSize', 'GetOrigin', 'GetSpacing', 'GetDirection'): np.testing.assert_allclose(getattr(image, get)(), getattr(source, get)(), rtol=1e-6, atol=1e-6)
+        for get in ('GetSize', 'GetOrigin', 'GetSpacing', 'GetDirection'):
+            ours, theirs = getattr(image, get)(), getattr(source, get)()
+            np.testing.assert_allclose(ours, theirs, rtol=1e-6, atol=1e-6)
         assert image.GetMetaData('descrip').startswith('SYNTHETIC')
     a, b, where = (sitk.GetArrayFromImage(i) for i in (source, *made[:2]))
     np.testing.assert_array_equal(a[where == 0], b[where == 0])
