@@ -1,4 +1,4 @@
-"Readers, layouts and preparation on the installed package: what must be refused, what must be equal, what must not leak."
+"Readers, layouts and preparation: what must be refused, what must be equal, what must not leak."
 import gzip
 import os
 import re
@@ -11,11 +11,11 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from saggan.io.preprocessing import from_stack, load_case
 from saggan.base.core import DataError, SettingsError, sha256
 from saggan.data import SPLITS, SliceSet, assert_disjoint, export_nifti, prepare, restore, restore_mask
-from saggan.io.layouts import find_brats, find_image_mask
 from saggan.io.image_files import read_mask, read_picture
+from saggan.io.layouts import find_brats, find_image_mask
+from saggan.io.preprocessing import from_stack, load_case
 from saggan.io.readers import read_labels, read_nifti, write_nifti
 
 SHAPE = (20, 16, 8)
@@ -47,10 +47,11 @@ def brats(tmp_path):
     return folder
 
 
-def make(source, out, **kw): return prepare(source, 'brats', out, **dict(image_size=16, min_lesion_px=2, axial=None) | kw)
+def make(source, out, **options):
+    return prepare(source, 'brats', out, **dict(image_size=16, min_lesion_px=2, axial=None) | options)
 
 
-# -- bad inputs (faults.md 4.4): each is named with its file and a remedy, before anything is written ----------------------------------
+# Bad inputs: each is named with its file and a remedy, before anything is written
 
 def patch(offset, fmt, *values, name='P1_t1ce.nii.gz'):
     "A fault: these values in the header of a file."
@@ -117,7 +118,8 @@ FAULTS = {
     '6 web page': (content(lambda b: gzip.compress(b'<!DOCTYPE html>' + bytes(900))), 'web page'),
     '6 picture': (content(lambda b: gzip.compress(b'\x89PNG\r\n' + bytes(900))), 'PNG picture'),
     '7 huge dims': (patch(40, '<4h', 3, 32767, 32767, 32767), 'cap is'),
-    '8 bomb': (content(lambda b: gzip.compress(gzip.decompress(b) + bytes(40 << 20))), 'more data than its header promises'),
+    '8 bomb': (content(lambda b: gzip.compress(gzip.decompress(b) + bytes(40 << 20))),
+               'more data than its header promises'),
     '9 zero dim': (patch(42, '<h', 0), 'zero or negative'),
     '10 negative dim': (patch(44, '<h', -5), 'zero or negative'),
     '11 unknown type': (patch(70, '<h', 777), 'decoded'),
@@ -211,7 +213,7 @@ def test_pictures_and_masks(ext, tmp_path):
         with pytest.raises(DataError, match=f'bad.{ext}'): read_picture(tmp_path/f'bad.{ext}')
 
 
-# -- namings ---------------------------------------------------------------------------------------------------------------------------
+# Namings
 
 LATER = dict(t1='-t1n', t1ce='-t1c', t2='-t2w', flair='-t2f', seg='-seg')
 CASED = dict(t1='_T1', t1ce='_T1CE', t2='_t2W', flair='_Flair', seg='_seg')
@@ -254,7 +256,8 @@ def picture_set(folder, names, size=(28, 40), colour=False, ext='tif', masks=Non
      ['TCGA_CS_1_19', 'TCGA_DU_2_19', 'TCGA_HT_3_19'], None),
     ([f'train/{p}_{i}' for p in (1, 2, 13) for i in (1, 2, 10)], ['1', '13', '2'], None),
     ([f'{p}_{i}' for p in (1, 2, 13) for i in (1, 2, 10)], ['1', '13', '2'], None),
-    ([f'train/images/{p}_{i}' for p in (1, 2, 13) for i in (1, 2, 10)], ['1', '13', '2'], lambda n: n.replace('images', 'masks')),
+    ([f'train/images/{p}_{i}' for p in (1, 2, 13) for i in (1, 2, 10)], ['1', '13', '2'],
+     lambda n: n.replace('images', 'masks')),
 ])
 def test_image_mask_layouts(names, people, masks, tmp_path):
     picture_set(tmp_path/'in', names, masks=masks)
@@ -262,14 +265,16 @@ def test_image_mask_layouts(names, people, masks, tmp_path):
     assert s.patients == people and len(s) == 9 and s.table.label.tolist() == [int(m.any()) for m in s.masks]
     assert s.table[s.table.patient == people[0]].source.str.contains(r'_1\.tif|_2\.tif|_10\.tif').all()
     assert [int(re.search(r'_(\d+)\.tif', f)[1]) for f in s.table.source[:3]] == [1, 2, 10], 'numbers in their order'
-    assert (np.asarray(s.images)[:, :, :6] == -1).all() and (np.asarray(s.images)[:, :, -6:] == -1).all(), 'padded to a square'
+    images = np.asarray(s.images)
+    assert (images[:, :, :6] == -1).all() and (images[:, :, -6:] == -1).all(), 'padded to a square'
 
 
 def test_one_channel_or_all_of_a_coloured_picture(tmp_path):
     picture_set(tmp_path/'in', [f'p{p}/p{p}_{i}' for p in range(3) for i in range(3)], (32, 32), colour=True, ext='png')
     one = prepare(tmp_path/'in', 'image-mask', tmp_path/'one', image_size=32)
     three = prepare(tmp_path/'in', 'image-mask', tmp_path/'three', image_size=32, modalities=('pre', 'flair', 'post'))
-    assert one.images.shape[1:] == (1, 32, 32) and three.images.shape[1:] == (3, 32, 32) and one.settings['modalities'] == ['flair']
+    assert one.images.shape[1:] == (1, 32, 32) and three.images.shape[1:] == (3, 32, 32)
+    assert one.settings['modalities'] == ['flair']
     np.testing.assert_array_equal(one.images[:, 0], three.images[:, 1])
     with pytest.raises(DataError, match='no channel'):
         prepare(tmp_path/'in', 'image-mask', tmp_path/'four', image_size=32, modalities=('t9',))
@@ -293,7 +298,7 @@ def test_masks_of_one_image_are_united(tmp_path):
     assert masks.sum() == 192
 
 
-# -- the prepared set ------------------------------------------------------------------------------------------------------------------
+# The prepared set
 
 def bytes_of(folder): return {p.name: sha256(p) for p in Path(folder).iterdir() if p.is_file()}
 
@@ -311,7 +316,8 @@ def test_again_costs_nothing_and_otherwise_is_refused(brats, tmp_path):
     stamp = (tmp_path/'out/images.npy').stat().st_mtime_ns
     make(brats, tmp_path/'out')
     assert (tmp_path/'out/images.npy').stat().st_mtime_ns == stamp
-    with pytest.raises(SettingsError, match='min_lesion_px: 2 there, 3 now'): make(brats, tmp_path/'out', min_lesion_px=3)
+    with pytest.raises(SettingsError, match='min_lesion_px: 2 there, 3 now'):
+        make(brats, tmp_path/'out', min_lesion_px=3)
     write_case(brats, 'P0', 77)
     with pytest.raises(SettingsError, match='source files have changed'): make(brats, tmp_path/'out')
     (tmp_path/'mine').mkdir()
@@ -364,7 +370,8 @@ def test_intensities_geometry_and_masks_come_back(brats, tmp_path):
     record = s.volumes['P2']
     planes = np.stack([restore(s.images[i], record)[1] for i in rows.index])
     export_nifti(tmp_path/'x.nii.gz', planes, rows.slice, record)
-    export_nifti(tmp_path/'m.nii.gz', np.stack([restore_mask(s.masks[i], record) for i in rows.index]), rows.slice, record)
+    masks = np.stack([restore_mask(s.masks[i], record) for i in rows.index])
+    export_nifti(tmp_path/'m.nii.gz', masks, rows.slice, record)
     got, mask = nib.load(tmp_path/'x.nii.gz'), nib.load(tmp_path/'m.nii.gz')
     np.testing.assert_allclose(got.affine, LPS)
     np.testing.assert_allclose(got.get_fdata(), volumes(2)['flair'], atol=.05)
@@ -381,7 +388,8 @@ def test_splits_never_share_a_patient_or_a_scan(tmp_path):
     rng = np.random.default_rng(0)
     n = 120
     x = rng.uniform(-1, 1, (n, 1, 8, 8)).astype('f4')
-    s = SliceSet.from_arrays(x, x > .9, dict(patient=[f'p{i % 20}' for i in range(n)], site=[f's{i % 2}' for i in range(n)]))
+    table = dict(patient=[f'p{i % 20}' for i in range(n)], site=[f's{i % 2}' for i in range(n)])
+    s = SliceSet.from_arrays(x, x > .9, table)
     seen = set()
     for seed in range(4):
         parts = s.split((.7, .1, .2), seed)
@@ -441,7 +449,8 @@ def test_a_full_disk_leaves_nothing(brats, tmp_path, cap):
 
 
 def test_gzip_in_several_members_and_with_padding(tmp_path):
-    whole = gzip.decompress(write_nifti(tmp_path/'x.nii.gz', np.arange(60, dtype=np.int16).reshape(3, 4, 5), affine=LPS).read_bytes())
+    voxels = np.arange(60, dtype=np.int16).reshape(3, 4, 5)
+    whole = gzip.decompress(write_nifti(tmp_path/'x.nii.gz', voxels, affine=LPS).read_bytes())
     expected = read_nifti(tmp_path/'x.nii.gz').data
     (tmp_path/'x.nii.gz').write_bytes(gzip.compress(whole[:200]) + gzip.compress(whole[200:]) + b'\0'*99)
     np.testing.assert_array_equal(read_nifti(tmp_path/'x.nii.gz').data, expected)
@@ -450,8 +459,9 @@ def test_gzip_in_several_members_and_with_padding(tmp_path):
 
 
 def test_a_view_in_the_files_order_holds_the_same_voxels(tmp_path):
+    voxels = np.arange(60, dtype=np.int16).reshape(3, 4, 5)
     for axes in ([0, 1, 2, 3], [2, 0, 1, 3], [1, 2, 0, 3]):
-        p = write_nifti(tmp_path/'x.nii.gz', np.arange(60, dtype=np.int16).reshape(3, 4, 5), affine=np.asarray(LPS)[:, axes])
+        p = write_nifti(tmp_path/'x.nii.gz', voxels, affine=LPS[:, axes])
         np.testing.assert_array_equal(read_nifti(p, contiguous=False).data, read_nifti(p).data)
         assert read_nifti(p).data.flags.c_contiguous
 

@@ -29,7 +29,8 @@ def test_other_seed_other_patients(folder):
     a, b, c = (make_case(i, SHAPE, seed=seed)[0]['flair'] for i, seed in ((0, 3), (0, 4), (1, 3)))
     assert (a != b).mean() > .1 and (a != c).mean() > .1
     healthy = read_json(folder/'phantom.json')['patients']['BraTS20_PH1_003_1']['lesions'] == 0
-    assert (make_case(2, SHAPE, seed=3, healthy=healthy)[0]['flair'] == volumes(folder, 'BraTS20_PH1_003_1')['flair']).all()
+    flair = make_case(2, SHAPE, seed=3, healthy=healthy)[0]['flair']
+    assert (flair == volumes(folder, 'BraTS20_PH1_003_1')['flair']).all()
 
 
 def test_labels_and_files(folder):

@@ -1,4 +1,4 @@
-"SAG-GAN from outside the notebooks: killed without warning, it ends where an undisturbed training ends; exported, it is the same."
+"SAG-GAN from outside: killed, it ends where an undisturbed training ends; exported, it is the same."
 import signal
 import subprocess
 import sys
@@ -7,13 +7,14 @@ import time
 import numpy as np
 import pytest
 import torch
+
 from saggan import Augmenter, SliceSet
 from saggan.base.core import DataError
-from saggan.training import read_checkpoint
 from saggan.methods.translators import fit_translator
+from saggan.training import read_checkpoint
 
-OPTIONS = dict(preset='smoke', n_steps=12, batch_size=2, pool_size=3, warmup=2, log_every=3, checkpoint_every=2, picture_every=0,
-               device='cpu', precision='32-true')
+OPTIONS = dict(preset='smoke', n_steps=12, batch_size=2, pool_size=3, warmup=2, log_every=3, checkpoint_every=2,
+               picture_every=0, device='cpu', precision='32-true')
 CHILD = '''
 import sys
 import saggan.training as training
@@ -36,8 +37,8 @@ def slices(tmp_path_factory):
     for k in range(8):
         masks[k, 0, 10:18, 8 + k:16 + k] = 1
         images[k][masks[k] > 0] += .7
-    made = SliceSet.from_arrays(images, masks, dict(patient=[f'p{k % 4}' for k in range(16)], split='train'))
-    return made.save(tmp_path_factory.mktemp('set')/'data')
+    train = SliceSet.from_arrays(images, masks, dict(patient=[f'p{k % 4}' for k in range(16)], split='train'))
+    return train.save(tmp_path_factory.mktemp('set')/'data')
 
 
 @pytest.fixture(scope='module')
@@ -65,7 +66,8 @@ def test_weights_translate_like_the_trained_model(slices, undisturbed):
     out = Augmenter.load(folder, device='cpu').add_lesion(x)
     image, attention, _ = model.translate(torch.from_numpy(x), 'lesion')
     np.testing.assert_allclose(out.image, image, atol=1e-6)
-    np.testing.assert_array_equal(out.image[np.broadcast_to(out.attention == 0, x.shape)], x[np.broadcast_to(out.attention == 0, x.shape)])
+    outside = np.broadcast_to(out.attention == 0, x.shape)
+    np.testing.assert_array_equal(out.image[outside], x[outside])
 
 
 def test_a_foreign_file_is_not_loaded(tmp_path):

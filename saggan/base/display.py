@@ -64,10 +64,10 @@ def counted(number, # of things
 def environment(html=True): # is what the templates make HTML, so that values must be escaped?
     "Jinja with the habits of this package: escaping, no silent gaps, lines of `{% … %}` leave no blank lines."
     from jinja2 import Environment, StrictUndefined
-    made = Environment(autoescape=html, undefined=StrictUndefined, trim_blocks=True, lstrip_blocks=True,
-                       keep_trailing_newline=not html)
-    made.filters |= dict(value=value, p_value=p_value, duration=duration, counted=counted)
-    return made
+    jinja = Environment(autoescape=html, undefined=StrictUndefined, trim_blocks=True, lstrip_blocks=True,
+                        keep_trailing_newline=not html)
+    jinja.filters |= dict(value=value, p_value=p_value, duration=duration, counted=counted)
+    return jinja
 
 @cache
 def compiled(template, # text of a template

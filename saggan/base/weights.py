@@ -67,6 +67,6 @@ def first_seed(path, files: list):  # folder of a study; weights files of its tr
     for file in files: methods.setdefault(file.parts[-3].rpartition('-s')[0], []).append(file)
     if len(methods) > 1 and 'saggan' not in methods:
         raise DataError(f'{path} holds networks of several methods ({", ".join(methods)}): '
-                        f'give the folder of one cell, such as {files[0].parent.parent}')
+                        f'give the folder of one trial, such as {files[0].parent.parent}')
     method = 'saggan' if 'saggan' in methods else next(iter(methods))
     return min(methods[method], key=lambda file: int(file.parts[-3].rpartition('-s')[2]))

@@ -22,7 +22,7 @@ from ..generator import check_size, resnet
 from ..discriminator import Discriminator
 from ..losses import cycle_loss
 from ..sampling import UnpairedBatches, named_transform
-from ..training import TrainingSettings, train as train_game
+from ..training import TrainingSettings, train as train_gan
 from ..cyclegan import Translator
 
 # %% ../../nbs/models/mask_to_image.ipynb #effd0399
@@ -145,7 +145,7 @@ def fit_mask_to_image(train,          # SliceSet of the training split
         fig = painted_grid(copy.deepcopy(model).cpu(), shown)
         save_figure(folder/'samples'/f'step-{step:06d}.png', fig)
         fig.clear()
-    train_game(model, batches, training, folder, until, picture)
+    train_gan(model, batches, training, folder, until, picture)
     save_painter(folder/'weights.safetensors', model, data=train.hash, patients=json.dumps(train.patients))
     write_json(folder/'settings.json', asdict(networks) | asdict(training))
     return model
