@@ -188,7 +188,7 @@ def study_options(p, # parser
 # %% ../../nbs/cli/arguments.ipynb #47451f24
 def grid_options(p, # parser
                 ):
-    "Options that say which cells there are."
+    "Options that say which trials there are."
     add_options(p, 'methods', 'classifiers', 'extras')
     p.add_argument('--retry', action='store_true', help='execute again what failed before with the same settings')
     add_options(p, 'seeds')

@@ -101,7 +101,7 @@ def write_config(path, # file to write; '-': the screen
 # %% ../../nbs/cli/commands.ipynb #2f74156b
 def show_plan(args, # parsed arguments
               settings, # StudySettings
-              upto='', # last notebook of a cell
+              upto='', # last stage of a trial
               retry=False, # what failed is run again
              ):
     "Print the plan and an estimate of time, memory and disk; returns 0."
@@ -127,7 +127,7 @@ def show_plan(args, # parsed arguments
 # %% ../../nbs/cli/commands.ipynb #7f4ec2ca
 def instead(args, # parsed arguments
             settings, # StudySettings
-            upto='', # last notebook of a cell
+            upto='', # last stage of a trial
             retry=False, # what failed is run again
            ):
     "Do what --write-config or --dry-run asks for: 0, or None when neither was given. SettingsError."
@@ -139,7 +139,7 @@ def instead(args, # parsed arguments
 # %% ../../nbs/cli/commands.ipynb #85bf540b
 def run_or_plan(args, # parsed arguments
                 settings, # StudySettings
-                upto='', # last notebook of a cell
+                upto='', # last stage of a trial
                 retry=False, # what failed is run again
                ):
     "Run a study, or do what is asked for instead; returns the exit code."
@@ -164,7 +164,7 @@ def stage(args, # parsed arguments
           upto, # last stage that is run
           **more, # settings that the command decides
          ):
-    "Run the cell that is asked for up to a notebook; what failed before is tried again."
+    "Run the trial that is asked for up to a notebook; what failed before is tried again."
     from saggan.base.options import check_names
     from saggan.base.registry import METHODS
     check_names([args.method], METHODS, 'method')
@@ -173,7 +173,7 @@ def stage(args, # parsed arguments
 
 # %% ../../nbs/cli/commands.ipynb #6979d215
 def train(args):
-    """Train the networks of one cell (a method with a seed) of a study.
+    """Train the networks of one trial (a method with a seed) of a study.
 
     Reads the prepared set of the study, or prepares it first. Writes trials/METHOD-sSEED/gan. Costs most of a study:
     minutes to days, see --dry-run. A training that was stopped goes on from its last checkpoint."""
@@ -186,22 +186,22 @@ def train(args):
     return stage(args, METHODS[args.method].stages[0])
 
 def augment(args):
-    """Make the synthetic slices of one cell.
+    """Make the synthetic slices of one trial.
 
-    Reads the networks of the cell, training them first where they are missing. Writes trials/METHOD-sSEED/synthetic,
+    Reads the networks of the trial, training them first where they are missing. Writes trials/METHOD-sSEED/synthetic,
     about as large as the training slices. Costs seconds to minutes, and the training where it is missing."""
     return stage(args, 'augmentation')
 
 def classify(args):
-    """Train and judge the classifier of one cell.
+    """Train and test the classifier of one trial.
 
-    Reads the real and synthetic slices of the cell, making them first where they are missing. Writes
+    Reads the real and synthetic slices of the trial, making them first where they are missing. Writes
     trials/METHOD-sSEED/classifier/NAME with predictions.csv. Costs minutes, and what is missing before it."""
     return stage(args, 'classification', classifiers=(args.classifier,))
 
 # %% ../../nbs/cli/commands.ipynb #3107e9c4
 def report(args):
-    """Make table and report of a study again from what its cells left.
+    """Make table and report of a study again from what its trials left.
 
     Reads trials/*/classifier/*/predictions.csv. Writes table.csv, metrics.json, report.html (some MB) and the cards.
     Costs seconds."""
@@ -260,11 +260,11 @@ def optional(module, # of saggan
         raise SettingsError(f'{what} needs {lack}, which is not installed: pip install "saggan[{extra}]"') from e
 
 # %% ../../nbs/cli/commands.ipynb #1e721618
-def export_slices(run, # folder of a cell, a Path
+def export_slices(run, # folder of a trial, a Path
                   out, # folder, a Path
                   kind, # 'png' or 'nifti'
                  ):
-    "Write a cell's synthetic slices and print where they are."
+    "Write a trial's synthetic slices and print where they are."
     from saggan.data import SliceSet
     slices = SliceSet.open(run/'synthetic')
     if kind == 'png':
@@ -278,9 +278,9 @@ def export_slices(run, # folder of a cell, a Path
 
 # %% ../../nbs/cli/commands.ipynb #6398ad86
 def export(args):
-    """Export a cell's synthetic slices as PNG or NIfTI, or its translator's weights, also as ONNX.
+    """Export a trial's synthetic slices as PNG or NIfTI, or its translator's weights, also as ONNX.
 
-    Reads a cell's synthetic/ or gan/. Writes --out: PNGs with their origin in the text of the file, one NIfTI a
+    Reads a trial's synthetic/ or gan/. Writes --out: PNGs with their origin in the text of the file, one NIfTI a
     volume with the source's geometry and intensity scale, weights.safetensors with a model card, or a graph for ONNX
     runtimes. Costs seconds; as much room as the slices or the weights."""
     from pathlib import Path
@@ -349,7 +349,7 @@ def explore(args):
 
 # %% ../../nbs/cli/commands.ipynb #15f3644e
 def info(args):
-    """Say what this machine, a study, a cell, a set or a file of weights is, or which names there are.
+    """Say what this machine, a study, a trial, a set or a file of weights is, or which names there are.
 
     WHAT is a path, or one of methods, tracks, presets, classifiers, settings, completion; without it: versions,
     device, memory, disk. Reads the path only. Writes nothing. Costs a second."""

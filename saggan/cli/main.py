@@ -11,9 +11,10 @@ __all__ = ['COMMANDS', 'CODES', 'TOPICS', 'ARGUMENTS', 'REFUSED', 'FAULTS', 'che
 # %% ../../nbs/cli/main.ipynb #0a51fab0
 # PYTHON_ARGCOMPLETE_OK
 import argparse, errno, os, signal, sys, textwrap, threading
-from .commands import (augment, check, classify, explore, export, info, memory, prepare, report, study, train,
-                             volume)
-from .arguments import classifier_names, completes, data_options, method_names, numbers, offer, span, study_options
+from .commands import augment, check, classify, explore, export, info
+from .commands import memory, prepare, report, study, train, volume
+from .arguments import classifier_names, completes, data_options, method_names
+from .arguments import numbers, offer, span, study_options
 
 # %% ../../nbs/cli/main.ipynb #f5d14769
 COMMANDS = (check, prepare, study, train, augment, classify, report, export, volume, explore, memory, info)
@@ -77,7 +78,7 @@ def report_arguments(p, # parser
 def export_arguments(p, # parser
                     ):
     "What is read by `export`."
-    p.add_argument('run', help='folder of a cell')
+    p.add_argument('run', help='folder of a trial')
     p.add_argument('--out', required=True, metavar='PATH', help='folder to write to; for onnx a file or a folder')
     p.add_argument('--format', default='png', choices=['png', 'nifti', 'weights', 'onnx'])
     p.add_argument('--to', default='lesion', choices=['lesion', 'normal'],
@@ -89,7 +90,7 @@ def volume_arguments(p, # parser
     "What is read by `volume`."
     p.add_argument('source', nargs='+',
                    help='NIfTI file; for weights of several channels one file each, in their order')
-    p.add_argument('--weights', required=True, help='a run, a cell or a .safetensors file')
+    p.add_argument('--weights', required=True, help='a run, a trial or a .safetensors file')
     p.add_argument('--to', default='lesion', choices=['lesion', 'normal'], help='what to make of it (default: lesion)')
     p.add_argument('--out', required=True, help='folder, or a .nii.gz file for one channel')
     p.add_argument('--mask', help="the patient's segmentation, where there is one: lesions go into slices without one, "

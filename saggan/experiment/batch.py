@@ -129,7 +129,8 @@ def tick(self: Progress,
             if self.eta and t.total: self.eta.partly[training_label(t.trial)] = min(1, t.step/t.total)
         if self.bar:
             self.bar.n = round(self.eta.share(), 3)
-            self.bar.set_postfix_str('; '.join([self.how_far(), *(f'{t.trial} {t.step}/{t.total or "?"}' for t in trainings)]))
+            steps = [f'{t.trial} {t.step}/{t.total or "?"}' for t in trainings]
+            self.bar.set_postfix_str('; '.join([self.how_far(), *steps]))
         else:
             for t in trainings: self.say(f'    {t}')
 
@@ -193,8 +194,10 @@ def run_chains(chains,       # list of lists of Task
     waiting = deque(chains)
     with ThreadPoolExecutor(workers) as pool:
         try:
-            count = min(workers, len(waiting))
-            watch({pool.submit(run_queue, waiting, progress, kernels, threads, retry) for _ in range(count)}, progress, every)
+            futures = set()
+            for _ in range(min(workers, len(waiting))):
+                futures.add(pool.submit(run_queue, waiting, progress, kernels, threads, retry))
+            watch(futures, progress, every)
         except BaseException:
             kernels.stop()
             pool.shutdown(cancel_futures=True)
@@ -209,7 +212,7 @@ def locked(folder, # folder of a study
 
 # %% ../../nbs/experiment/batch.ipynb #f576e6d3
 def rename_executed(study):  # folder of a study
-    "Give executed copies of an older study, methods/translators.ipynb, the names of their stages, so that there is one of each."
+    "Give executed copies of an older study, 30_translators.ipynb, the names of their stages: there is one of each."
     for folder in (Path(study)/'notebooks', *(trial/'notebooks' for trial in trial_folders(study))):
         for path in sorted(folder.glob('[0-9]*_*')):
             name = without_number(path.name)
@@ -275,7 +278,8 @@ def run_plan(plan,     # saggan.experiment.plan.Plan
     "The data, then everything that needs them, then the report; kernels are kept from the first to the last."
     with Kernels() as kernels:
         run_chains([[task] for task in plan.first], progress, plan.workers, plan.threads, True, kernels)
-        if plan.data.mark in progress.bad: progress.say(paint('  the data could not be prepared, so nothing else can run', 'red'))
+        if plan.data.mark in progress.bad:
+            progress.say(paint('  the data could not be prepared, so nothing else can run', 'red'))
         else:
             chains = [plan.more] + plan.chains if plan.more else plan.chains
             run_chains(chains, progress, plan.workers, plan.threads, retry, kernels)

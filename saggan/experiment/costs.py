@@ -236,13 +236,14 @@ def sampled_counts(source, layout, # as in `patients_in`
                 how=f'from {c["patients"]} of {total} patients, prepared for this estimate')
 
 # %% ../../nbs/experiment/costs.ipynb #98e4a5b1
-STARTED = """import saggan.augmentation, saggan.models.mask_to_image, saggan.models.synthesizers, saggan.evaluation.fidelity, matplotlib.pyplot
+STARTED = """import saggan.augmentation, saggan.models.mask_to_image, saggan.models.synthesizers
+import saggan.evaluation.fidelity, matplotlib.pyplot
 import os
 from saggan.base.hardware import peak_memory
 print(peak_memory(os.getpid()))"""
 
 def start_cost():
-    "Seconds and GiB of a fresh process that has loaded what a cell needs."
+    "Seconds and GiB of a fresh process that has loaded what a trial needs."
     t = time.perf_counter()
     finished = subprocess.run([sys.executable, '-c', STARTED], capture_output=True, text=True)
     seconds, last = time.perf_counter() - t, (finished.stdout.split() or ['None'])[-1]

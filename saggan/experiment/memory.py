@@ -54,7 +54,8 @@ def measured_step(configuration: str, # as in `step_cost`
 def most_memory():
     "The most that this process ever held, in GiB. Raises SettingsError where the system does not say."
     peak = peak_memory(os.getpid())
-    if peak is None: raise SettingsError('this system does not say how much memory a process used; use a GPU, Linux or macOS')
+    if peak is None:
+        raise SettingsError('this system does not say how much memory a process used; use a GPU, Linux or macOS')
     return peak
 
 # %% ../../nbs/experiment/memory.ipynb #1d674220

@@ -44,7 +44,7 @@ def study_tasks(folder,   # with the notebooks
                 out,      # folder of the study
                 settings, # StudySettings
                 ):
-    "Tasks for the notebooks that are run once, in two lists: the data, and what follows. Raises DataError when there is no notebook for the data."
+    "Tasks that are run once, in two lists: the data, and what follows. DataError when the data have no notebook."
     stages = [stage for stage in stages_in('study') + stages_in('story') if is_due(folder, stage, settings)]
     tasks = [study_task(folder, out, stage, settings) for stage in stages]
     first = [task for task in tasks if task.label == 'data']
@@ -66,7 +66,9 @@ def stages(method,                    # of METHODS
            ):
     "What a trial executes, in order: (stage, classifier or '', stage that it builds on or '' for the data)."
     own = METHODS[method].stages
-    chain = [(name, '') for name in own] + [('classification', c) for c in classifiers] + [(name, '') for name in extras]
+    chain = [(name, '') for name in own]
+    chain += [('classification', classifier) for classifier in classifiers]
+    chain += [(name, '') for name in extras]
     return [(name, classifier, builds_on(STAGES[name], own)) for name, classifier in chain]
 
 def task_name(stage: str, classifier: str = ''):  # of STAGES; that is trained in it
@@ -115,7 +117,8 @@ def report_tasks(folder,      # with the notebooks
         path = Path(folder)/stage.notebook
         if not path.exists(): continue
         mark = fingerprint(path, None, not whole, results, after)
-        tasks.append(Task(stage.name, path, Path(out)/'notebooks'/f'{stage.name}.ipynb', dict(run=str(out)), not whole, mark, after))
+        output = Path(out)/'notebooks'/f'{stage.name}.ipynb'
+        tasks.append(Task(stage.name, path, output, dict(run=str(out)), not whole, mark, after))
         after = mark
     return tasks
 
@@ -158,16 +161,19 @@ class Plan:
 def agreed_settings(out,           # folder of a study, new or begun
                     settings=None, # StudySettings; None: those of the folder
                     ):
-    "The settings to go on with: those asked for, and what the folder has already. SettingsError when they contradict, or when the folder is none."
+    "The settings to go on with: those asked for and those of the folder. SettingsError when they contradict."
     path = Path(out)/'config.yaml'
     if path.exists():
         before = load_settings(path)
         settings = merged_settings(before, settings or before, out)
-    elif settings is None: raise SettingsError(f'{out}: no config.yaml, so there is no study here. Start one with saggan study --out {out}')
+    elif settings is None:
+        start = f'Start one with saggan study --out {out}'
+        raise SettingsError(f'{out}: no config.yaml, so there is no study here. {start}')
     elif Path(out).exists() and any(not p.name.startswith('.lock') for p in Path(out).iterdir()):
         raise SettingsError(f'{out}: this folder holds other things and no config.yaml. Give another --out.')
     for there in (settings.source, settings.data):
-        if there and not there.isdigit() and not Path(there).exists(): raise SettingsError(f'{there}: there is no such folder.')
+        if there and not there.isdigit() and not Path(there).exists():
+            raise SettingsError(f'{there}: there is no such folder.')
     return settings
 
 # %% ../../nbs/experiment/plan.ipynb #009e213a
@@ -182,8 +188,11 @@ def make_plan(settings,    # StudySettings, or None for those of the folder
     agreed, env = agreed_settings(out, settings), env or environment()
     asked = settings if upto else agreed
     first, more = study_tasks(folder, out, agreed)
-    of_data = fingerprint(first[0].notebook, first[0].parameters, True, data_settings(agreed))  # its demonstrations left out
-    chains = [trial_tasks(folder, out, agreed, method, seed, of_data) for seed in asked.seeds for method in asked.methods]
+    # without the demonstrations of its notebook
+    of_data = fingerprint(first[0].notebook, first[0].parameters, True, data_settings(agreed))
+    chains = []
+    for seed in asked.seeds:
+        chains += [trial_tasks(folder, out, agreed, method, seed, of_data) for method in asked.methods]
     if upto:
         wanted, more = stages_up_to(upto), []
         chains = [[task for task in chain if stage_of(task.name) in wanted] for chain in chains]
@@ -218,7 +227,7 @@ def split_counts(settings, # StudySettings
 def steps_in_all(networks,    # from `saggan.experiment.schema.network_settings`
                  splits=None, # from `split_counts`
                  ):
-    "Steps of a training, and of one epoch; None for what follows from slices that are not known yet. A synthesizer's larger class counts."
+    "Steps of a training, and of one epoch; None while the slices are not known. A synthesizer's larger class counts."
     training = networks[1]
     if not splits: return training.n_steps or None, None
     epoch = max(1, max(splits['lesion'], splits['normal'])//training.batch_size)
@@ -281,11 +290,14 @@ def plan_lines(plan,        # Plan
     held = [] if retry else [task for task in left if task.failed_before()]
     count = f'  {len(finished)} found done, {len(left) - len(held)} to run'
     if held: count += f', {len(held)} failed before and are not tried again without --retry'
-    order = [task.label for task in plan.first] + ['notebooks of the study']*bool(plan.more) + ['trials'] + [task.label for task in plan.report]
+    order = [task.label for task in plan.first]
+    if plan.more: order.append('notebooks of the study')
+    order += ['trials', *(task.label for task in plan.report)]
     lines = [f'{plan.settings.name}: {plural(chains, "trial")}, {len(tasks)} notebooks in {plan.out}', count,
              f'  {plural(plan.workers, "trial")} at a time with {plural(plan.threads, "thread")} each on {plan.where}',
              data_line(plan, counts), '  order: ' + ', '.join(order)]
-    for method in dict.fromkeys(cell_of(chain[0])[0] for chain in plan.chains if chain): lines += method_lines(plan, method, finished, counts)
+    methods = dict.fromkeys(cell_of(chain[0])[0] for chain in plan.chains if chain)
+    for method in methods: lines += method_lines(plan, method, finished, counts)
     to_run = [task.label for task in left if task not in held]
     return lines, dict(cells=chains, notebooks=len(tasks), done=len(finished), failed_before=len(held), to_run=to_run)
 
@@ -332,7 +344,9 @@ class Eta:
     def share(self):
         "Share of the whole that is done, in [0, 1], by expected seconds."
         weights = {task.label: max(self.weight(task), 1e-6) for task in self.tasks}
-        done = sum(weight if label in self.ended else weight*self.partly.get(label, 0) for label, weight in weights.items())
+        done = 0
+        for label, weight in weights.items():
+            done += weight if label in self.ended else weight*self.partly.get(label, 0)
         return done/sum(weights.values()) if weights else 1.
 
     def left(self, elapsed):  # seconds since the run began
