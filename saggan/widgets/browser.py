@@ -49,7 +49,7 @@ WINDOWS = {'whole range': (0, 1), 'tissue': (.05, .75), 'bright': (.4, 1), 'dark
 BY_HAND = 'by hand'
 
 class Browser(Panel):
-    "Patients, slices, modalities, window, mask and attention of a prepared set, a run or a folder of raw scans."
+    "Patients, slices, modalities, window, mask and attention of a prepared set, a study or a folder of raw scans."
     def __init__(self, source, # see `open_dataset`
                  augmenter=None, # Augmenter whose attention can be shown
                  image_size=None, # see `attention_of`

@@ -152,7 +152,7 @@ def raw_notes(case, masks, slices): # Case; (D, H, W) or None; their number D
     return notes
 
 # %% ../../nbs/widgets/patients.ipynb #9f23157d
-def open_dataset(source, # SliceSet, folder of a prepared set, of a run, or of raw cases
+def open_dataset(source, # SliceSet, folder of a prepared set, of a study, or of raw cases
                 ):
     "What can be looked at in a source: a PatientDataset."
     if isinstance(source, PatientDataset): return source

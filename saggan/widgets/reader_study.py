@@ -255,7 +255,7 @@ def take(self: ReaderStudy, key):
     elif key == 'b':
         reader.back()
         self.draw()
-    else: self.judge(key)
+    else: self.take_answer(key)
 
 # %% ../../nbs/widgets/reader_study.ipynb #4fefc014
 @patch
@@ -267,7 +267,7 @@ def toggle_pause(self: ReaderStudy):
     self.draw()
 
 @patch
-def judge(self: ReaderStudy, key):
+def take_answer(self: ReaderStudy, key):
     "Take an answer; other keys, and keys that come too soon, do nothing."
     seconds = time.monotonic() - self.since
     if self.reader.finished or seconds < GUARD or key not in KEYS: return

@@ -81,7 +81,7 @@ def find_models(path, # a study, a trial, a gan folder or a weights file
     models = {printed_name(f): f for f in files if translates(f)}
     if not models:
         raise DataError(f'{path}: no trained translator here (weights.safetensors in gan/ or trials/*/gan/). '
-                        'Train one first, or give the folder of a run.')
+                        'Train one first, or give the folder of a study.')
     return models
 
 def printed_name(file): # Path of weights
