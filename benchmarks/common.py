@@ -1,7 +1,8 @@
 """What the benchmarks share: slices with the statistics of real ones, variants that take turns, tables.
 
-A variant lives in a process of its own and waits while another is timed, so that memory is its own and a machine whose speed
-drifts is unfair to nobody: rounds go A B C A B C. Ratios inside one run are what counts; seconds are of this machine on this day."""
+A variant lives in a process of its own and waits while another is timed, so that memory is its own and a machine whose
+speed drifts is unfair to nobody: rounds go A B C A B C. Ratios inside one run are what counts; seconds are of this
+machine on this day."""
 import argparse
 import importlib
 import multiprocessing
@@ -11,9 +12,25 @@ import sys
 import time
 from pathlib import Path
 
+# What modules were called in checkouts that `--before` may name.
+OLDER = {'saggan.base.core': 'saggan.core', 'saggan.io.dataset': 'saggan.slices',
+         'saggan.methods.translators': 'saggan.translators', 'saggan.cli.arguments': 'saggan.options',
+         'saggan.experiment.batch': 'saggan.batch', 'saggan.experiment.settings': 'saggan.settings',
+         'saggan.evaluation.statistics': 'saggan.statistics'}
+
+
+def module(name):
+    "A module of saggan; in an older checkout the one that had another name."
+    try: return importlib.import_module(name)
+    except ModuleNotFoundError as e:
+        if not (e.name or '').startswith('saggan'): raise
+        return importlib.import_module(OLDER[name])
+
 
 def slices(n, channels=1, size=128, seed=0):
-    "Random slices in [-1, 1] (n, C, H, W), brain-like: a textured ellipse on background; lesion masks (n, 1, H, W) of about 2 %, brighter there."
+    """Random slices in [-1, 1] (n, C, H, W) and their lesion masks (n, 1, H, W).
+
+    Brain-like: a textured ellipse on background, about 2 % of it brighter."""
     import torch
     from torch.nn import functional as F
     g = torch.Generator().manual_seed(seed)
@@ -38,7 +55,17 @@ def forget_peak(): Path('/proc/self/clear_refs').write_text('5')
 
 def busy():
     "Processor seconds that the whole machine has spent so far."
-    return sum(int(v) for v in Path('/proc/stat').read_text().split('\n')[0].split()[1:4]) / os.sysconf('SC_CLK_TCK')
+    ticks = Path('/proc/stat').read_text().splitlines()[0].split()[1:4]
+    return sum(map(int, ticks)) / os.sysconf('SC_CLK_TCK')
+
+
+def timed(step):
+    "Seconds of one step, and the share of the processors that other programs took meanwhile."
+    machine, own, start = busy(), time.process_time(), time.perf_counter()
+    step()
+    seconds = time.perf_counter() - start
+    others = busy() - machine - (time.process_time() - own)
+    return seconds, max(0., others) / (os.cpu_count() * seconds)
 
 
 def serve(pipe, where, name, kwargs, threads, paths):
@@ -47,26 +74,23 @@ def serve(pipe, where, name, kwargs, threads, paths):
     import torch
     torch.set_num_threads(threads)
     cuda = torch.cuda.is_available()
-    wait = torch.cuda.synchronize if cuda else lambda: None
     try:
-        step = getattr(importlib.import_module(where), name)(**kwargs)
-        wait()
-        if cuda: torch.cuda.reset_peak_memory_stats()
+        work = getattr(importlib.import_module(where), name)(**kwargs)
+        def step():
+            work()
+            if cuda: torch.cuda.synchronize()
+        if cuda:
+            torch.cuda.synchronize()
+            torch.cuda.reset_peak_memory_stats()
         forget_peak()
-        before, t = (torch.cuda.memory_allocated() / 2**30 if cuda else memory()), time.perf_counter()
-        step()
-        wait()
-        pipe.send(dict(first=time.perf_counter() - t))
-        while k := pipe.recv():
-            out, foreign = [], []
-            for _ in range(k):
-                b, c, t = busy(), time.process_time(), time.perf_counter()
-                step()
-                wait()
-                out.append(time.perf_counter() - t)
-                foreign.append(max(0., busy() - b - (time.process_time() - c)) / (os.cpu_count() * out[-1]))
+        before = torch.cuda.memory_allocated() / 2**30 if cuda else memory()
+        first, _ = timed(step)
+        pipe.send(dict(first=first))
+        while n := pipe.recv():
+            turns = [timed(step) for _ in range(n)]
             peak = torch.cuda.max_memory_allocated() / 2**30 if cuda else memory('VmHWM')
-            pipe.send(dict(seconds=out, foreign=foreign, peak=peak - before))
+            seconds, foreign = zip(*turns)
+            pipe.send(dict(seconds=seconds, foreign=foreign, peak=peak - before))
     except Exception as e: pipe.send(dict(error=f'{type(e).__name__}: {e}'))
 
 
@@ -74,8 +98,10 @@ class Variant:
     "One thing to be timed: a function (in a module) that is given keywords and returns a step without arguments."
     def __init__(self, title, where, name, threads, paths=(), **kwargs):
         self.title, self.rows = title, []
-        self.pipe, there = multiprocessing.get_context('spawn').Pipe()
-        self.process = multiprocessing.get_context('spawn').Process(target=serve, args=(there, where, name, kwargs, threads, list(map(str, paths))))
+        context = multiprocessing.get_context('spawn')
+        self.pipe, there = context.Pipe()
+        args = there, where, name, kwargs, threads, [str(p) for p in paths]
+        self.process = context.Process(target=serve, args=args)
         self.process.start()
         there.close()
         self.first = self.answer()
@@ -96,12 +122,16 @@ class Variant:
         for r in (self.first, *self.rows):
             if 'error' in r: return dict(variant=self.title, error=r['error'])
         s = [x for r in self.rows for x in r['seconds']]
-        return dict(variant=self.title, median=statistics.median(s), min=min(s), max=max(s), n=len(s), first=self.first['first'],
-                    foreign=statistics.median(x for r in self.rows for x in r['foreign']), peak_gib=max(r['peak'] for r in self.rows))
+        foreign = [x for r in self.rows for x in r['foreign']]
+        return dict(variant=self.title, median=statistics.median(s), min=min(s), max=max(s), n=len(s),
+                    first=self.first['first'], foreign=statistics.median(foreign),
+                    peak_gib=max(r['peak'] for r in self.rows))
 
 
 def compare(variants, rounds=3, steps=1):
-    "Time variants in turns; the first is what the others are compared with. List of dicts with `ratio`, how many times faster (median over rounds)."
+    """Time variants in turns; the first is what the others are compared with.
+
+    List of dicts with `ratio`, how many times faster (median over rounds)."""
     try:
         for _ in range(rounds):
             for v in variants:
@@ -111,22 +141,28 @@ def compare(variants, rounds=3, steps=1):
     out = [v.result() for v in variants]
     for v, r in zip(variants, out):
         if 'error' in r or 'error' in out[0]: continue
-        pairs = [statistics.median(a['seconds']) / statistics.median(b['seconds']) for a, b in zip(variants[0].rows, v.rows)]
-        r |= dict(ratio=statistics.median(pairs), ratio_min=min(pairs), ratio_max=max(pairs), memory_ratio=r['peak_gib'] / out[0]['peak_gib'])
+        medians = [[statistics.median(row['seconds']) for row in one.rows] for one in (variants[0], v)]
+        ratios = [first / other for first, other in zip(*medians)]
+        r |= dict(ratio=statistics.median(ratios), ratio_min=min(ratios), ratio_max=max(ratios),
+                  memory_ratio=r['peak_gib'] / out[0]['peak_gib'])
     return out
 
 
 def editions(a, here):
     "Name and search path of what is called ours: this checkout, and an older one where it was given."
-    return [('saggan', [here]), *([('saggan before', [here, a.before])] if a.before else [])]
+    out = [('saggan', [here])]
+    if a.before: out.append(('saggan before', [here, a.before]))
+    return out
 
 
 def table(rows, columns):
     "Print rows as a table; a column is (key, title, format)."
     lines = [[title for _, title, _ in columns]]
-    for r in rows: lines.append([('-' if r.get(k) is None else format(r[k], f)) for k, _, f in columns])
-    widths = [max(len(line[i]) for line in lines) for i in range(len(columns))]
-    for line in lines: print('  '.join(c.ljust(w) if i == 0 else c.rjust(w) for i, (c, w) in enumerate(zip(line, widths))))
+    for r in rows: lines.append(['-' if r.get(k) is None else format(r[k], f) for k, _, f in columns])
+    widths = [max(map(len, column)) for column in zip(*lines)]
+    for line in lines:
+        figures = [c.rjust(w) for c, w in zip(line[1:], widths[1:])]
+        print('  '.join([line[0].ljust(widths[0]), *figures]))
     for r in rows:
         if r.get('error'): print(f'  {r.get("variant")}: {r["error"]}')
     print(flush=True)
@@ -135,20 +171,28 @@ def table(rows, columns):
 def parser(doc, peers='', before=True, **more):
     "The options that every benchmark has."
     p = argparse.ArgumentParser(description=doc, formatter_class=argparse.RawDescriptionHelpFormatter)
-    if peers: p.add_argument('--peer', action='append', default=[], metavar='PATH', help=f'a checkout to measure beside ours: {peers}; may be given several times')
-    if before: p.add_argument('--before', metavar='PATH', help='a checkout of an older saggan, measured in the same run')
-    p.add_argument('--rounds', type=int, default=more.get('rounds', 3), help='turns of each variant (default: %(default)s)')
-    p.add_argument('--threads', type=int, default=os.cpu_count(), help='processor threads of each variant (default: all)')
+    if peers:
+        about = f'a checkout to measure beside ours: {peers}; may be given several times'
+        p.add_argument('--peer', action='append', default=[], metavar='PATH', help=about)
+    if before:
+        about = 'a checkout of an older saggan, measured in the same run'
+        p.add_argument('--before', metavar='PATH', help=about)
+    rounds, threads = more.get('rounds', 3), os.cpu_count()
+    p.add_argument('--rounds', type=int, default=rounds, help='turns of each variant (default: %(default)s)')
+    p.add_argument('--threads', type=int, default=threads, help='processor threads of each variant (default: all)')
     p.add_argument('--json', metavar='FILE', help='write the figures there')
     return p
 
 
 def save(path, rows, columns, by=(), **about):
-    "Write figures, with how to print them (one table for each value of the keys `by`) and what they were measured on."
+    """Write figures, how to print them, and what they were measured on.
+
+    `by`: keys; there is one table for each of their values."""
     if not path: return
-    from saggan.base.core import environment, write_json
-    told = [Path(w).name if '/' in w else w for w in sys.argv]
-    write_json(path, dict(about=about, by=list(by), columns=[list(c) for c in columns], rows=rows, command=told, time=time.strftime('%Y-%m-%d'), environment=environment()))
+    core = module('saggan.base.core')
+    command = [Path(w).name if '/' in w else w for w in sys.argv]
+    core.write_json(path, dict(about=about, by=list(by), columns=[list(c) for c in columns], rows=rows, command=command,
+                               time=time.strftime('%Y-%m-%d'), environment=core.environment()))
 
 
 def numbers(text): return [int(w) for w in text.split(',')]

@@ -1,11 +1,11 @@
-"""Slices per second from .nii.gz to a prepared set, beside the code that users would run instead; and how fast an epoch is read.
+"""Slices per second from .nii.gz to a prepared set, beside other people's code; and how fast an epoch is read.
 
     python benchmarks/preparation.py --peer FOLDER_OF_MONAI --peer FOLDER_OF_TORCHIO --json preparation.json
 
-Volumes are of BraTS's size, brain-like with noise, int16, compressed by a factor of seven. All variants read image and segmentation,
-map the 0.5 to 99.5 percentiles of the voxels that are not 0 to one range, and end with axial slices; ours also verifies checksums,
-headers, labels and grids, hashes every slice and source, leaves slices out, splits patients and writes to the disk, as nibabel's does here.
-"Cold" drops the files from the page cache before each turn."""
+Volumes are of BraTS's size, brain-like with noise, int16, compressed by a factor of seven. All variants read image and
+segmentation, map the 0.5 to 99.5 percentiles of the voxels that are not 0 to one range, and end with axial slices; ours
+also verifies checksums, headers, labels and grids, hashes every slice and source, leaves slices out, splits patients
+and writes to the disk, as nibabel's does here. "Cold" drops the files from the page cache before each turn."""
 import os
 import shutil
 import sys
@@ -13,12 +13,14 @@ import tempfile
 import time
 from pathlib import Path
 
-from common import Variant, compare, editions, names, numbers, parser, save, table
+from common import Variant, compare, editions, module, names, numbers, parser, save, table
 
 HERE = str(Path(__file__).resolve().parent)
 FIRST, LAST = 30, 125
-COLUMNS = [('variant', 'variant', ''), ('median', 'seconds', '.2f'), ('min', 'min', '.2f'), ('max', 'max', '.2f'), ('n', 'n', ''), ('rate', 'slices/s', ',.0f'), ('ratio', 'times faster', '.2f'),
-           ('ratio_min', 'from', '.2f'), ('ratio_max', 'to', '.2f'), ('peak_gib', 'peak GiB', '.2f'), ('first', 'first', '.2f'), ('foreign', 'foreign CPU', '.0%')]
+COLUMNS = [('variant', 'variant', ''), ('median', 'seconds', '.2f'), ('min', 'min', '.2f'), ('max', 'max', '.2f'),
+           ('n', 'n', ''), ('rate', 'slices/s', ',.0f'), ('ratio', 'times faster', '.2f'), ('ratio_min', 'from', '.2f'),
+           ('ratio_max', 'to', '.2f'), ('peak_gib', 'peak GiB', '.2f'), ('first', 'first', '.2f'),
+           ('foreign', 'foreign CPU', '.0%')]
 
 
 def volumes(folder, n, shape=(240, 240, 155)):
@@ -31,13 +33,23 @@ def volumes(folder, n, shape=(240, 240, 155)):
         rng = np.random.default_rng(i)
         c = rng.random(3)*.5 - .25
         ball = ((x - c[0])**2 + (y - c[1])**2 + (z - c[2])**2 < .04) & head
-        image = (head*(300 + 80*np.sin(6*x + i)*np.cos(5*y)*np.sin(4*z) + rng.normal(0, 25, shape) + 150*ball)).clip(0).astype(np.int16)
+        texture = 80*np.sin(6*x + i)*np.cos(5*y)*np.sin(4*z)
+        image = (head*(300 + texture + rng.normal(0, 25, shape) + 150*ball)).clip(0).astype(np.int16)
         case = Path(folder)/f'P{i:03d}'
         case.mkdir(parents=True)
-        for what, voxels in (('t1ce', image), ('seg', ball.astype(np.uint8))): nib.save(nib.Nifti1Image(voxels, np.diag([-1, -1, 1, 1.])), case/f'{case.name}_{what}.nii.gz')
+        for what, voxels in (('t1ce', image), ('seg', ball.astype(np.uint8))):
+            nib.save(nib.Nifti1Image(voxels, np.diag([-1, -1, 1, 1.])), case/f'{case.name}_{what}.nii.gz')
 
 
-def pairs(source): return [(c/f'{c.name}_t1ce.nii.gz', c/f'{c.name}_seg.nii.gz') for c in sorted(Path(source).iterdir())]
+def pairs(source):
+    "Image and segmentation of each case."
+    cases = sorted(Path(source).iterdir())
+    return [(c/f'{c.name}_t1ce.nii.gz', c/f'{c.name}_seg.nii.gz') for c in cases]
+
+
+def axial(voxels):
+    "The slices that every variant ends with, (slices, channels, y, x), out of a tensor (channels, x, y, z)."
+    return voxels[..., FIRST:LAST + 1].permute(3, 0, 2, 1).contiguous()
 
 
 def forget(source):
@@ -59,8 +71,8 @@ def fresh(step, source, cold):
 def ours(source, workers, cold=False):
     from saggan.data import prepare
     def step(out):
-        made = prepare(source, 'brats', out/'set', workers=workers)
-        assert len(made) > .9*len(pairs(source))*(LAST - FIRST + 1)
+        prepared = prepare(source, 'brats', out/'set', workers=workers)
+        assert len(prepared) > .9*len(pairs(source))*(LAST - FIRST + 1)
     return fresh(step, source, cold)
 
 
@@ -75,7 +87,8 @@ def nibabel_alone(source, cold=False):
             lo, hi = np.percentile(x[x != 0], (.5, 99.5))
             x = np.where(x == 0, np.float32(-1), np.clip((x - lo)/(hi - lo), 0, 1)*2 - 1).astype(np.float32)
             images.append(x[..., FIRST:LAST + 1].transpose(2, 1, 0)[:, None])
-            masks.append((np.asarray(nib.load(seg).dataobj)[..., FIRST:LAST + 1] > 0).astype(np.uint8).transpose(2, 1, 0)[:, None])
+            mask = np.asarray(nib.load(seg).dataobj)[..., FIRST:LAST + 1] > 0
+            masks.append(mask.astype(np.uint8).transpose(2, 1, 0)[:, None])
         np.save(out/'images.npy', np.concatenate(images))
         np.save(out/'masks.npy', np.concatenate(masks))
     return fresh(step, source, cold)
@@ -85,10 +98,12 @@ def monai(path, source, workers, cold=False):
     "MONAI's CacheDataset: everything is read and normalised once and kept in memory; nothing is written."
     from monai.data import CacheDataset
     from monai.transforms import Compose, EnsureChannelFirstd, LoadImaged, ScaleIntensityRangePercentilesd
-    chain = Compose([LoadImaged(['image', 'seg']), EnsureChannelFirstd(['image', 'seg']), ScaleIntensityRangePercentilesd('image', .5, 99.5, -1, 1, clip=True)])
+    chain = Compose([LoadImaged(['image', 'seg']), EnsureChannelFirstd(['image', 'seg']),
+                     ScaleIntensityRangePercentilesd('image', .5, 99.5, -1, 1, clip=True)])
     def step(out):
-        data = CacheDataset([dict(image=i, seg=s) for i, s in pairs(source)], chain, num_workers=workers, progress=False)
-        return [(d['image'][..., FIRST:LAST + 1].permute(3, 0, 2, 1).contiguous(), d['seg'][..., FIRST:LAST + 1].permute(3, 0, 2, 1).contiguous()) for d in data]
+        cases = [dict(image=i, seg=s) for i, s in pairs(source)]
+        data = CacheDataset(cases, chain, num_workers=workers, progress=False)
+        return [(axial(d['image']), axial(d['seg'])) for d in data]
     return fresh(step, source, cold)
 
 
@@ -97,25 +112,24 @@ def torchio(path, source, cold=False):
     import torchio as tio
     scale = tio.RescaleIntensity((-1, 1), percentiles=(.5, 99.5), masking_method=lambda x: x > 0)
     def step(out):
-        data = tio.SubjectsDataset([tio.Subject(image=tio.ScalarImage(i), seg=tio.LabelMap(s)) for i, s in pairs(source)], transform=scale)
-        return [(d['image'].data[..., FIRST:LAST + 1].permute(3, 0, 2, 1).contiguous(), d['seg'].data[..., FIRST:LAST + 1].permute(3, 0, 2, 1).contiguous()) for d in data]
+        cases = [tio.Subject(image=tio.ScalarImage(i), seg=tio.LabelMap(s)) for i, s in pairs(source)]
+        data = tio.SubjectsDataset(cases, transform=scale)
+        return [(axial(d['image'].data), axial(d['seg'].data)) for d in data]
     return fresh(step, source, cold)
-
-
-PEERS = dict(monai=monai, torchio=torchio)
 
 
 def plain_set(folder, n, size=240):
     "A prepared set of n slices in a folder, opened."
     import numpy as np
     import pandas as pd
-    from saggan.io.dataset import SliceSet, from_arrays
+    dataset = module('saggan.io.dataset')
     if not (Path(folder)/'settings.json').exists():
         from common import slices
-        some, mask = (np.tile(t.numpy(), (-(-n//64), 1, 1, 1))[:n] for t in slices(64, 1, size))
+        images, masks = (np.tile(t.numpy(), (-(-n//64), 1, 1, 1))[:n] for t in slices(64, 1, size))
         label = np.arange(n) % 2
-        from_arrays(some, mask*label[:, None, None, None], pd.DataFrame(dict(patient=[f'P{i//96}' for i in range(n)], sha256=''))).save(folder)
-    return SliceSet.open(folder)
+        table = pd.DataFrame(dict(patient=[f'P{i//96}' for i in range(n)], sha256=''))
+        dataset.from_arrays(images, masks*label[:, None, None, None], table).save(folder)
+    return dataset.SliceSet.open(folder)
 
 
 def copied(folder):
@@ -152,6 +166,53 @@ def monai_epoch(path, folder, batch):
     return step
 
 
+def here(title, name, threads=1, paths=(), **kw):
+    "A variant of this file."
+    return Variant(title, 'preparation', name, threads, [HERE, *paths], **kw)
+
+
+def plural(n, word): return f'{n} {word}{"s" if n > 1 else ""}'
+
+
+def preparation(a, source, cache):
+    "Rows of all variants that prepare the volumes."
+    common = dict(source=str(source), cold=cache == 'cold')
+    variants = [here('nibabel, NumPy, np.save', 'nibabel_alone', **common)]
+    for title, path in editions(a, HERE):
+        for n in a.workers:
+            variants.append(here(f'{title}, {plural(n, "worker")}', 'ours', 1, path[1:], workers=n, **common))
+    for path in a.peer:
+        if (Path(path)/'monai').is_dir():
+            for n in a.workers:
+                variants.append(here(f'monai, {plural(n, "thread")}', 'monai', a.threads, [path], path=path, workers=n,
+                                     **common))
+        if (Path(path)/'torchio').is_dir():
+            variants.append(here('torchio, 1 thread', 'torchio', a.threads, [path], path=path, **common))
+    rows = compare(variants, a.rounds)
+    for r in rows: r |= dict(cache=cache, rate=a.cases*(LAST - FIRST + 1)/r['median'] if 'median' in r else None)
+    print(f'preparation, page cache {cache}')
+    table(rows, COLUMNS)
+    return rows
+
+
+def epoch(a, folder):
+    "Rows of all variants that read a prepared set."
+    plain_set(folder, a.slices)
+    common = dict(folder=str(folder), batch=a.batch)
+    variants = [here('memory copy', 'copied', a.threads, folder=str(folder))]
+    for title, path in editions(a, HERE):
+        variants.append(here(f'{title}, batches of {a.batch}', 'read', a.threads, path[1:], **common))
+    for path in a.peer:
+        if not (Path(path)/'monai').is_dir(): continue
+        title = 'monai, CacheDataset of slices'
+        variants.append(here(title, 'monai_epoch', a.threads, [path], path=path, **common))
+    rows = compare(variants, max(a.rounds, 5))
+    for r in rows: r |= dict(cache='epoch', rate=a.slices/r['median'] if 'median' in r else None)
+    print(f'an epoch of {a.slices:,} prepared slices of 240 pixels, {a.slices*240*240*4/2**20:,.0f} MiB')
+    table(rows, COLUMNS)
+    return rows
+
+
 def main():
     p = parser(__doc__, 'a folder that holds the packages monai or torchio')
     p.add_argument('--cases', type=int, default=32)
@@ -160,36 +221,14 @@ def main():
     p.add_argument('--slices', type=int, default=2048, help='of the set that is read')
     p.add_argument('--batch', type=int, default=32)
     a, out = p.parse_args(), []
-    here = lambda title, name, threads=1, paths=(), **kw: Variant(title, 'preparation', name, threads, [HERE, *paths], **kw)
     with tempfile.TemporaryDirectory() as tmp:
         t, source = time.perf_counter(), Path(tmp)/'source'
         volumes(source, a.cases)
         packed = sum(f.stat().st_size for f in source.rglob('*.gz'))
         print(f'{a.cases} cases made in {time.perf_counter() - t:.0f} s, {packed/2**20/a.cases:.2f} MiB each\n')
-        for cache in a.caches:
-            common = dict(source=str(source), cold=cache == 'cold')
-            variants = [here('nibabel, NumPy, np.save', 'nibabel_alone', **common)]
-            variants += [here(f'{title}, {w} worker{"s" if w > 1 else ""}', 'ours', 1, path[1:], workers=w, **common) for title, path in editions(a, HERE) for w in a.workers]
-            for path in a.peer:
-                for name in PEERS:
-                    if not (Path(path)/name).is_dir(): continue
-                    for w in a.workers if name == 'monai' else [1]:
-                        variants.append(here(f'{name}, {w} thread{"s" if w > 1 else ""}', name, a.threads, [path], path=path, **common, **(dict(workers=w) if name == 'monai' else {})))
-            rows = compare(variants, a.rounds)
-            for r in rows: r |= dict(cache=cache, rate=a.cases*(LAST - FIRST + 1)/r['median'] if 'median' in r else None)
-            print(f'preparation, page cache {cache}')
-            table(rows, COLUMNS)
-            out += rows
+        for cache in a.caches: out += preparation(a, source, cache)
         shutil.rmtree(source)
-        folder = Path(tmp)/'set'
-        plain_set(folder, a.slices)
-        variants = [here('memory copy', 'copied', a.threads, folder=str(folder)), *(here(f'{title}, batches of {a.batch}', 'read', a.threads, path[1:], folder=str(folder), batch=a.batch) for title, path in editions(a, HERE))]
-        variants += [here('monai, CacheDataset of slices', 'monai_epoch', a.threads, [path], path=path, folder=str(folder), batch=a.batch) for path in a.peer if (Path(path)/'monai').is_dir()]
-        rows = compare(variants, max(a.rounds, 5))
-        for r in rows: r |= dict(cache='epoch', rate=a.slices/r['median'] if 'median' in r else None)
-        print(f'an epoch of {a.slices:,} prepared slices of 240 pixels, {a.slices*240*240*4/2**20:,.0f} MiB')
-        table(rows, COLUMNS)
-        out += rows
+        out += epoch(a, Path(tmp)/'set')
     save(a.json, out, COLUMNS, ('cache',), cases=a.cases, slices=a.slices)
 
 
