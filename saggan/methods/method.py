@@ -26,7 +26,7 @@ class AugmentSettings:
 
 # %% ../../nbs/methods/method.ipynb #d06d008f
 def accept(synthetic,                  # SliceSet of slices that a method made
-           segmenter,                  # from `saggan.methods.quality.fit_reference_segmenter`; None: only the first rule
+           segmenter,                  # from `fit_reference_segmenter`; None: only the first rule
            least_change: float = .1):  # on the scale of the slices, -1 to 1
     "The table with columns judge (the strongest response), reason ('' for accepted slices) and accepted."
     table = synthetic.table.copy()
