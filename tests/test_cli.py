@@ -273,6 +273,15 @@ def test_weights_are_exported_with_their_card_and_as_onnx(tmp_path, capsys):
     assert (tmp_path/'net.onnx').stat().st_size > 10_000 and 'net.onnx' in capsys.readouterr().out
 
 
+def test_slices_are_exported_with_the_options_left_as_they_are(tmp_path, capsys):
+    from saggan.io.dataset import from_arrays
+    columns = dict(patient=['a', 'b'], label=[0, 1])
+    trial = tmp_path/'trials'/'saggan-s0'
+    from_arrays(np.zeros((2, 8, 8)), np.zeros((2, 8, 8)), columns, dict(synthetic=True)).save(trial/'synthetic')
+    assert main(['export', str(trial), '--out', str(tmp_path/'png')]) == 0
+    assert '2 slices in' in capsys.readouterr().out and len(list((tmp_path/'png').glob('*.png'))) >= 2
+
+
 def test_a_log_gets_each_line_when_it_was_said(monkeypatch):
     import io
     monkeypatch.setattr(sys, 'stdout', io.TextIOWrapper(log := io.BytesIO()))
