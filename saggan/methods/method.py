@@ -21,7 +21,7 @@ from ..io.dataset import to_csv
 @dataclass
 class AugmentSettings:
     "Which synthetic slices are kept; see `saggan.methods.method.accept`."
-    judged: bool = option(True, 'the reference segmenter must see a lesion where one should be, else none')
+    judged: bool = option(True, 'the reference segmenter sees a lesion where one should be, else none')
     least_change: float = option(.1, 'inside the changed area, on the scale of the slices (-1 to 1)')
 
 # %% ../../nbs/methods/method.ipynb #d06d008f
