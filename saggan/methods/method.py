@@ -21,12 +21,12 @@ from ..io.dataset import to_csv
 @dataclass
 class AugmentSettings:
     "Which synthetic slices are kept; see `saggan.methods.method.accept`."
-    judged: bool = option(True, 'the reference segmenter sees a lesion where one should be, else none')
+    judged: bool = option(True, 'the reference segmenter must see a lesion where one should be, else none')
     least_change: float = option(.1, 'inside the changed area, on the scale of the slices (-1 to 1)')
 
 # %% ../../nbs/methods/method.ipynb #d06d008f
 def accept(synthetic,                  # SliceSet of slices that a method made
-           segmenter,                  # from `saggan.methods.quality.fit_reference_segmenter`; None: only the first rule
+           segmenter,                  # from `fit_reference_segmenter`; None: only the first rule
            least_change: float = .1):  # on the scale of the slices, -1 to 1
     "The table with columns judge (the strongest response), reason ('' for accepted slices) and accepted."
     table = synthetic.table.copy()
