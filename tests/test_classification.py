@@ -12,9 +12,11 @@ torch.set_num_threads(1)
 
 
 def toy(patients, each=8, start=0, size=32, seed=0):
-    rng, n = np.random.default_rng([seed, start]), patients*each
+    rng = np.random.default_rng([seed, start])
+    n = patients*each
     yy, xx = np.mgrid[-1:1:size*1j, -1:1:size*1j]
-    images, masks = rng.normal(0, .15, (n, 1, size, size)), np.zeros((n, 1, size, size))
+    images = rng.normal(0, .15, (n, 1, size, size))
+    masks = np.zeros((n, 1, size, size))
     for i in range(1, n, 2):
         cy, cx = rng.uniform(-.4, .4, 2)
         masks[i, 0] = (xx - cx)**2 + (yy - cy)**2 < .06
@@ -34,9 +36,9 @@ def settings(**kw):
 def noisy(x): return x + .05*torch.randn_like(x)
 
 
-@pytest.mark.parametrize('name, counts', [
-    ('resnet18', (11_170_753, 11_180_161)), ('densenet121', (6_948_609, 6_958_017)),
-    ('vgg11_bn', (128_774_785, 128_776_513))])
+@pytest.mark.parametrize('name, counts', [('resnet18', (11_170_753, 11_180_161)),
+                                          ('densenet121', (6_948_609, 6_958_017)),
+                                          ('vgg11_bn', (128_774_785, 128_776_513))])
 def test_parameter_counts(name, counts):
     with torch.device('meta'): nets = [build_classifier(name, c) for c in (1, 4)]
     assert tuple(sum(p.numel() for p in net.parameters()) for net in nets) == counts
@@ -61,7 +63,8 @@ def test_resume_is_the_same(sets, tmp_path):
     with pytest.raises(KeyboardInterrupt): fit_classifier([train], val, settings(), killed, tmp_path, save_seconds=0)
     resumed = fit_classifier([train], val, settings(), noisy, tmp_path)
     assert resumed.history == whole.history and [h['step'] for h in whole.history] == [2, 4, 6]
-    for (k, a), b in zip(whole.net.state_dict().items(), resumed.net.state_dict().values()): assert torch.equal(a, b), k
+    again = resumed.net.state_dict()
+    for k, weights in whole.net.state_dict().items(): assert torch.equal(weights, again[k]), k
     with pytest.raises(SettingsError, match='other settings'):
         fit_classifier([train], val, settings(lr=1e-3), noisy, tmp_path)
     (tmp_path/'latest.pt').write_bytes(b'broken')
@@ -73,10 +76,10 @@ def test_equal_steps_in_arms(sets):
     steps = []
     for arm in ([train], [train, toy(2, each=24, seed=7)]):
         seen = []
-        def transform(x, seen=seen):
+        def count(x, seen=seen):
             seen.append(len(x))
             return x
-        model = fit_classifier(arm, val, settings(steps=0, epochs=2, evaluate_every=0), transform)
+        model = fit_classifier(arm, val, settings(steps=0, epochs=2, evaluate_every=0), count)
         steps.append((seen, [(h['step'], h['lr']) for h in model.history]))
     assert steps[0] == steps[1] and steps[0][0] == [8]*4
 
@@ -97,9 +100,9 @@ def frames(seed=0):
     rng = np.random.default_rng(seed)
     def one(n, who):
         y = rng.integers(0, 2, n)
-        patient = [f'{who}{i//10}' for i in range(n)]
-        score = (.4*y + .6*rng.random(n)).astype('f4')
-        return pd.DataFrame(dict(patient=patient, slice=range(n), position=.5, label=y, score=score))
+        patients = [f'{who}{i//10}' for i in range(n)]
+        scores = (.4*y + .6*rng.random(n)).astype('f4')
+        return pd.DataFrame(dict(patient=patients, slice=range(n), position=.5, label=y, score=scores))
     return dict(val=one(80, 'v'), test=one(200, 't'))
 
 
@@ -111,43 +114,45 @@ def test_metrics_against_scikit_learn(tmp_path):
     assert np.isclose(sk.balanced_accuracy_score(f['val'].label, f['val'].score >= m['threshold']),
                       max(sk.balanced_accuracy_score(f['val'].label, f['val'].score >= c) for c in cuts))
     called = t.score >= m['threshold']
-    expected = dict(acc=sk.accuracy_score(t.label, called), auc=sk.roc_auc_score(t.label, t.score),
-                    f1=sk.f1_score(t.label, called), tpr=sk.recall_score(t.label, called),
-                    tnr=sk.recall_score(t.label, called, pos_label=0), prevalence=t.label.mean())
+    expected = dict(acc=sk.accuracy_score(t.label, called),
+                    auc=sk.roc_auc_score(t.label, t.score),
+                    f1=sk.f1_score(t.label, called),
+                    tpr=sk.recall_score(t.label, called),
+                    tnr=sk.recall_score(t.label, called, pos_label=0),
+                    prevalence=t.label.mean())
     for k, v in expected.items(): assert np.isclose(m[k], v), k
 
 
 def test_threshold_does_not_see_the_test_split():
     f = frames()
     table = pd.concat([x.assign(split=k) for k, x in f.items()])
-    val, test = f['val'], f['test']
-    swapped = test.assign(split='test', label=1 - test.label, score=1 - test.score)
-    turned = pd.concat([val.assign(split='val'), swapped])
+    turned_test = f['test'].assign(split='test', label=1 - f['test'].label, score=1 - f['test'].score)
+    turned = pd.concat([f['val'].assign(split='val'), turned_test])
     assert metrics(table)['threshold'] == metrics(turned)['threshold']
 
 
 def test_broken_predictions_are_named(tmp_path):
-    head = 'patient,slice,position,split,label,score'
-    for text, words in (('a,b\n1,2\n', 'no column'), (f'{head}\np,0,.5,test,2,.5\n', 'labels must be 0 or 1')):
+    label_2 = 'patient,slice,position,split,label,score\np,0,.5,test,2,.5\n'
+    for text, words in (('a,b\n1,2\n', 'no column'), (label_2, 'labels must be 0 or 1')):
         (tmp_path/'p.csv').write_text(text)
         with pytest.raises(DataError, match=words): read_predictions(tmp_path/'p.csv')
     with pytest.raises(DataError, match='cannot be read'): read_predictions(tmp_path/'none.csv')
 
 
-def test_cell(tmp_path):
+def test_trial(tmp_path):
     data = toy(8).save(tmp_path/'data')
-    cell = tmp_path/'cells'/'classic-s3'
+    trial = tmp_path/'trials'/'classic-s3'
     classify = dict(preset='smoke', steps=2, evaluate_every=1)
     write_text(tmp_path/'config.yaml', json.dumps(dict(classify=classify, precision='32-true', device='cpu')))
     class Noisy(Method):
         def transform(self): return noisy
-    m = classify_trial(cell, method=Noisy())
-    table = read_predictions(cell/'classifier/resnet18/predictions.csv')
+    m = classify_trial(trial, method=Noisy())
+    table = read_predictions(trial/'classifier/resnet18/predictions.csv')
     test = data.split(seed=3).of('test')
     assert table[table.split == 'test'].slice.tolist() == test.table.slice.tolist() and m['train_synthetic'] == 0
-    model = Classifier.load(cell/'classifier/resnet18/weights.safetensors', 'cpu')
+    model = Classifier.load(trial/'classifier/resnet18/weights.safetensors', 'cpu')
     np.testing.assert_allclose(model.scores(test), table[table.split == 'test'].score, atol=1e-6)
-    assert json.loads((cell/'classifier/resnet18/metrics.json').read_text())['auc'] == metrics(table)['auc']
+    assert json.loads((trial/'classifier/resnet18/metrics.json').read_text())['auc'] == metrics(table)['auc']
 
 
 def test_unknown_names():

@@ -141,28 +141,30 @@ def memorisation(
 ):
     "Figures (a dict) and a table of each synthetic slice's nearest training slices."
     device = next(features.parameters()).device
-    def deep_of(x): return in_batches(lambda b: features(b.to(device)), x)
+    def features_of(batch): return features(batch.to(device))
     sets = [s.tensors()[0] for s in (synthetic, train, val)]
-    flat, deep = [x.flatten(1) for x in sets], [deep_of(x) for x in sets]
+    flat = [x.flatten(1) for x in sets]
+    deep = [in_batches(features_of, x) for x in sets]
     source = source_rows(synthetic, train)
-    table, out = synthetic.table[['patient', 'slice', 'label']].reset_index(drop=True), {}
+    table = synthetic.table[['patient', 'slice', 'label']].reset_index(drop=True)
+    figures = {}
     for name, (s, t, v), centre in (('correlation', flat, True), ('features', deep, False)):
         similarity, at = nearest(s, t, source, centre)
         limit = float(torch.quantile(nearest(v, t, None, centre)[0], .99)) if len(v) else 1.
         columns = [name, f'nearest_by_{name}', f'patient_by_{name}']
         table[columns] = np.stack([similarity, at, train.table.patient.to_numpy()[at]], 1)
         table[f'copy_by_{name}'] = (similarity > limit).numpy()
-        out[f'nearest_{name}'] = float(similarity.median())
-        out[f'limit_{name}'] = limit
-        out[f'copies_{name}'] = float((similarity > limit).float().mean())
+        figures[f'nearest_{name}'] = float(similarity.median())
+        figures[f'limit_{name}'] = limit
+        figures[f'copies_{name}'] = float((similarity > limit).float().mean())
         share = table.groupby(f'patient_by_{name}')[f'copy_by_{name}'].mean()
-        out[f'copies_{name}_worst_patient'] = float(share.max())
+        figures[f'copies_{name}_worst_patient'] = float(share.max())
     known = source >= 0
     if known.any():
         pairs = zip(flat[0][known], flat[1][source[known]])
         alike = [nearest(a[None], b[None], centre=True)[0][0] for a, b in pairs]
-        out['source_correlation'] = float(torch.stack(alike).median())
-    return out, table
+        figures['source_correlation'] = float(torch.stack(alike).median())
+    return figures, table
 
 # %% ../../nbs/evaluation/fidelity.ipynb #1b56b1e4
 @torch.no_grad()
@@ -178,13 +180,17 @@ def hidden(
     x, mask, _ = slices.tensors(device)
     without = moved(model, x, 'normal')[0]
     noise = torch.randn(x.shape, generator=torch.Generator().manual_seed(seed))
-    x, mask = x.cpu(), mask.cpu()
-    def change_inside(a): return float(((a - x).abs().mean(1, keepdim=True) * mask).sum() / mask.sum().clamp(min=1))
-    removed, out = change_inside(without), {}
+    x = x.cpu()
+    mask = mask.cpu()
+    def change_inside(image):
+        change = (image - x).abs().mean(1, keepdim=True)
+        return float((change * mask).sum() / mask.sum().clamp(min=1))
+    removed = change_inside(without)
+    comes_back = {}
     for s in sigmas:
         back = moved(model, (without + s * noise).clamp(-1, 1).to(device), 'lesion')[0]
-        out[s] = 1 - change_inside(back) / removed if removed > least else float('nan')
-    return out
+        comes_back[s] = 1 - change_inside(back) / removed if removed > least else float('nan')
+    return comes_back
 
 # %% ../../nbs/evaluation/fidelity.ipynb #7408c24b
 def plot_hidden(curves: dict):  # name -> result of `hidden`

@@ -141,7 +141,8 @@ def outlines(
     "Predicted masks: (N, H, W) bool."
     was_training = net.training
     net.eval()
-    maps = in_batches(lambda b: net(b).float() > 0, slices.tensors(device)[0])
+    def outlined(batch): return net(batch).float() > 0
+    maps = in_batches(outlined, slices.tensors(device)[0])
     net.train(was_training)
     return maps[:, 0].numpy()
 

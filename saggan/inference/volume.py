@@ -158,7 +158,8 @@ def put_back(raw, # (C, D, H, W) in the source's scale
              floor=.02, # attention below this touches nothing
             ):
     "New stack (C, D, H, W) in the source's scale, and the attention used (D, H, W): Eq. 4 on the source's grid."
-    new, used = raw.copy(), np.zeros(raw.shape[1:], np.float32)
+    new = raw.copy()
+    used = np.zeros(raw.shape[1:], np.float32)
     for i, d in enumerate(numbers):
         if not good[i]: continue
         attention = restore_map(translation.attention[i], record).clip(0, 1)
