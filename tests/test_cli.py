@@ -20,13 +20,15 @@ from saggan.base.core import read_json
 from saggan.io.phantom import write_phantom
 from saggan.experiment.settings import load_settings, save_settings, study_settings
 
-COMMANDS = ('check', 'prepare', 'study', 'train', 'augment', 'classify', 'report', 'export', 'volume', 'explore', 'memory', 'info')
+COMMANDS = ('check', 'prepare', 'study', 'train', 'augment', 'classify',
+            'report', 'export', 'volume', 'explore', 'memory', 'info')
 HEAVY = ('torch', 'numpy', 'pandas', 'matplotlib', 'papermill', 'nibabel', 'scipy', 'sklearn', 'IPython')
 
 
 def saggan(*args, **env):
     code = 'import sys; from saggan.cli.main import main; sys.exit(main())'
-    return subprocess.run([sys.executable, '-c', code, *map(str, args)], capture_output=True, text=True, timeout=300, env=os.environ | env)
+    command = [sys.executable, '-c', code, *map(str, args)]
+    return subprocess.run(command, capture_output=True, text=True, timeout=300, env=os.environ | env)
 
 
 @pytest.fixture
@@ -35,12 +37,15 @@ def toys(tmp_path, monkeypatch):
     import saggan.experiment.batch
     import saggan.experiment.plan
     folder = tmp_path/'nbs'
-    for module in (saggan.experiment.batch, saggan.experiment.plan): monkeypatch.setattr(module, 'notebooks_folder', lambda: folder)
+    for module in (saggan.experiment.batch, saggan.experiment.plan):
+        monkeypatch.setattr(module, 'notebooks_folder', lambda: folder)
     return toy_study(folder)
 
 
 def test_help_answers_at_once_and_loads_nothing_heavy():
-    code = 'import sys, saggan.cli.main as c\ntry: c.main(["--help"])\nexcept SystemExit: print(sorted({m.split(".")[0] for m in sys.modules} & set(%r)))'
+    code = ('import sys, saggan.cli.main as c\n'
+            'try: c.main(["--help"])\n'
+            'except SystemExit: print(sorted({m.split(".")[0] for m in sys.modules} & set(%r)))')
     times = []
     for _ in range(3):
         t = time.monotonic()
@@ -63,12 +68,24 @@ def test_the_commands_are_those_promised_and_the_exit_codes_are_documented(capsy
 
 
 @pytest.mark.parametrize('args, word', [
-    (['study', '--track', 'bratss'], "'brats_s'"), (['study', '--preset', 'quick'], "'quickstart'"), (['study', '--methods', 'saggn'], "'saggan'"),
-    (['study', '--track', 'lgg'], '--source'), (['study', '--set', 'gan'], 'key=value'), (['study', '--set', 'image_siz=64'], "'image_size'"),
-    (['study', '--image-size', '50'], 'multiple of 4'), (['study', '--track', 'lgg', '--source', 'nowhere'], 'nowhere'), (['train', '--method', 'sagan'], "'saggan'"),
-    (['train', '--method', 'classic'], 'no networks'), (['study', '--set', 'classify.stps=3'], "'steps'"), (['study', '--set', 'gan.saggan.wramup=3'], "'warmup'"),
-    (['study', '--set', 'gan.warmup=3', '--methods', 'saggan,cyclegan'], 'gan.saggan.warmup=3'), (['study', '--set', 'judge.steps=many'], 'whole number'), (['study', '--set', 'gan=3'], 'gan'),
-    (['study', '--set', 'limit=few'], 'whole number'), (['study', '--config', 'nowhere.yaml'], 'nowhere.yaml'), (['study', '--classifiers', 'resnet19'], "'resnet18'")])
+    (['study', '--track', 'bratss'], "'brats_s'"),
+    (['study', '--preset', 'quick'], "'quickstart'"),
+    (['study', '--methods', 'saggn'], "'saggan'"),
+    (['study', '--track', 'lgg'], '--source'),
+    (['study', '--set', 'gan'], 'key=value'),
+    (['study', '--set', 'image_siz=64'], "'image_size'"),
+    (['study', '--image-size', '50'], 'multiple of 4'),
+    (['study', '--track', 'lgg', '--source', 'nowhere'], 'nowhere'),
+    (['train', '--method', 'sagan'], "'saggan'"),
+    (['train', '--method', 'classic'], 'no networks'),
+    (['study', '--set', 'classify.stps=3'], "'steps'"),
+    (['study', '--set', 'gan.saggan.wramup=3'], "'warmup'"),
+    (['study', '--set', 'gan.warmup=3', '--methods', 'saggan,cyclegan'], 'gan.saggan.warmup=3'),
+    (['study', '--set', 'judge.steps=many'], 'whole number'),
+    (['study', '--set', 'gan=3'], 'gan'),
+    (['study', '--set', 'limit=few'], 'whole number'),
+    (['study', '--config', 'nowhere.yaml'], 'nowhere.yaml'),
+    (['study', '--classifiers', 'resnet19'], "'resnet18'")])
 @pytest.mark.parametrize('dry', [[], ['--dry-run']], ids=['run', 'dry'])
 def test_bad_usage_is_one_sentence_and_code_2_before_anything_is_written(args, word, dry, tmp_path, capsys, toys):
     assert main([*args, *dry, '--out', str(tmp_path/'run')]) == 2
@@ -91,7 +108,9 @@ def test_debug_shows_the_traceback(tmp_path, monkeypatch):
 def test_report_is_made_again_from_predictions(tmp_path, capsys):
     save_settings(write_trials(tmp_path)/'config.yaml', study_settings(seeds=(0, 1, 2)))
     assert main(['report', str(tmp_path), '--replicates', '50']) == 0
-    assert (tmp_path/'report.html').exists() and (tmp_path/'table.csv').exists() and 'report.html' in capsys.readouterr().out
+    assert (tmp_path/'report.html').exists()
+    assert (tmp_path/'table.csv').exists()
+    assert 'report.html' in capsys.readouterr().out
 
 
 def test_exit_codes_of_a_study(tmp_path, toys, capsys):
@@ -112,12 +131,14 @@ def test_exit_codes_of_a_study(tmp_path, toys, capsys):
 
 def test_a_study_goes_on_with_fewer_words_and_other_settings_are_refused(tmp_path, toys, capsys):
     out = tmp_path/'run'
-    assert main(['study', '--out', str(out), '--methods', 'none', '--seeds', '0', '--extras', '', '--image-size', '96', '--set', 'gan.n_steps=9']) == 0
+    asked = ['--methods', 'none', '--seeds', '0', '--extras', '', '--image-size', '96', '--set', 'gan.n_steps=9']
+    assert main(['study', '--out', str(out), *asked]) == 0
     assert main(['study', '--out', str(out)]) == 0 and 'nothing left to run' in capsys.readouterr().out
     assert main(['train', '--out', str(out), '--method', 'cyclegan', '--seed', '1']) == 0
     s = load_settings(out)
     assert (s.image_size, s.gan['n_steps'], s.methods, s.seeds) == (96, 9, ('none', 'cyclegan'), (0, 1))
-    assert main(['study', '--out', str(out), '--image-size', '64']) == 2 and 'image_size: 96 there, 64 asked for' in capsys.readouterr().err
+    assert main(['study', '--out', str(out), '--image-size', '64']) == 2
+    assert 'image_size: 96 there, 64 asked for' in capsys.readouterr().err
 
 
 def test_a_written_file_is_read_again_and_flags_override_it(tmp_path, toys, capsys):
@@ -125,12 +146,15 @@ def test_a_written_file_is_read_again_and_flags_override_it(tmp_path, toys, caps
     asked = ['--preset', 'smoke', '--methods', 'none', '--set', 'classify.steps=7']
     assert main(['study', *asked, '--write-config', str(file)]) == 0
     text = file.read_text()
-    assert yaml.safe_load(text)['classify'] == dict(preset='smoke', steps=7) and '# int: side of a slice in pixels' in text and '# batch_size: 8' in text
+    assert yaml.safe_load(text)['classify'] == dict(preset='smoke', steps=7)
+    assert '# int: side of a slice in pixels' in text
+    assert '# batch_size: 8' in text
     assert main(['study', '--config', str(file), '--seeds', '4', '--extras', '', '--out', str(tmp_path/'run')]) == 0
     s = load_settings(tmp_path/'run')
     assert (s.preset, s.methods, s.seeds, s.classify['steps'], s.name) == ('smoke', ('none',), (4,), 7, 'run')
     file.write_text('sedes: [1]')
-    assert main(['study', '--config', str(file), '--out', str(tmp_path/'other')]) == 2 and "'seeds'" in capsys.readouterr().err
+    assert main(['study', '--config', str(file), '--out', str(tmp_path/'other')]) == 2
+    assert "'seeds'" in capsys.readouterr().err
 
 
 def test_a_dry_run_shows_plan_and_estimate_and_writes_nothing(tmp_path, toys, capsys):
@@ -138,7 +162,10 @@ def test_a_dry_run_shows_plan_and_estimate_and_writes_nothing(tmp_path, toys, ca
     args = ['study', '--preset', 'smoke', '--methods', 'none', '--seeds', '0,1', '--extras', '', '--out', str(out)]
     assert main([*args, '--dry-run']) == 0 and not out.exists()
     text = capsys.readouterr().out
-    assert '2 trials, 4 notebooks' in text and '0 found done, 4 to run' in text and 'estimate: about' in text and 'memory: about' in text and 'disk: about' in text
+    assert '2 trials, 4 notebooks' in text
+    assert '0 found done, 4 to run' in text
+    for part in ('estimate', 'memory', 'disk'):
+        assert f'{part}: about' in text
     assert main(args) == 0
     capsys.readouterr()
     assert main([*args, '--dry-run', '--json']) == 0
@@ -149,10 +176,17 @@ def test_a_dry_run_shows_plan_and_estimate_and_writes_nothing(tmp_path, toys, ca
 @pytest.mark.parametrize('how, code', [(signal.SIGINT, 130), (signal.SIGTERM, 143)], ids=['SIGINT', 'SIGTERM'])
 def test_interrupted_or_ended_is_told_by_the_code(how, code, tmp_path):
     nbs = toy_study(tmp_path/'nbs')
-    stage(nbs, 'data', "run = ''", '!import pathlib, time', f"!pathlib.Path({str(tmp_path/'begun')!r}).touch(); time.sleep(300)")
-    run = ('import signal, sys; signal.signal(signal.SIGINT, signal.default_int_handler); import saggan.experiment.batch; saggan.experiment.batch.notebooks_folder = lambda: sys.argv.pop(); '
-           'from saggan.cli.main import main; folder = sys.argv[-1]; sys.exit(main(sys.argv[1:-1]))')
-    p = subprocess.Popen([sys.executable, '-c', run, 'study', '--methods', 'none', '--out', str(tmp_path/'run'), str(nbs)], stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
+    begun = str(tmp_path/'begun')
+    stage(nbs, 'data', "run = ''", '!import pathlib, time', f'!pathlib.Path({begun!r}).touch(); time.sleep(300)')
+    run = ('import signal, sys\n'
+           'signal.signal(signal.SIGINT, signal.default_int_handler)\n'
+           'import saggan.experiment.batch\n'
+           'saggan.experiment.batch.notebooks_folder = lambda: sys.argv.pop()\n'
+           'from saggan.cli.main import main\n'
+           'folder = sys.argv[-1]\n'
+           'sys.exit(main(sys.argv[1:-1]))')
+    command = [sys.executable, '-c', run, 'study', '--methods', 'none', '--out', str(tmp_path/'run'), str(nbs)]
+    p = subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
     try:
         end = time.monotonic() + 120
         while not (tmp_path/'begun').exists():
@@ -168,7 +202,8 @@ def test_a_full_disk_and_a_read_only_folder_are_sentences(tmp_path, monkeypatch,
     import errno
 
     import saggan.data
-    for number, code, word in ((errno.ENOSPC, 1, 'disk is full'), (errno.EROFS, 2, 'read-only'), (errno.EACCES, 2, 'may not')):
+    kinds = [(errno.ENOSPC, 1, 'disk is full'), (errno.EROFS, 2, 'read-only'), (errno.EACCES, 2, 'may not')]
+    for number, code, word in kinds:
         def fail(*_, number=number): raise OSError(number, os.strerror(number), 'x/images.npy')
         monkeypatch.setattr(saggan.data, '_join', fail)
         assert main(['prepare', '6', '--image-size', '32', '--out', str(tmp_path/'set')]) == code
@@ -198,28 +233,41 @@ def test_check_guesses_the_layout_and_names_every_bad_case(cases, tmp_path, caps
     found = json.loads(capsys.readouterr().out)
     assert len(found['bad']) == 3 and found['counts']['patients'] == 3
     assert files[0].name in found['bad'][0] and 'Did you mean' in found['bad'][1] and files[2].name in found['bad'][2]
-    assert main(['check', str(bad), '--image-size', '32', '--nan', 'zero', '--json']) == 2 and len(json.loads(capsys.readouterr().out)['bad']) == 2
+    assert main(['check', str(bad), '--image-size', '32', '--nan', 'zero', '--json']) == 2
+    found = json.loads(capsys.readouterr().out)
+    assert len(found['bad']) == 2
     assert main(['check', str(cases), '--layout', 'image-mask']) == 2 and '--layout brats' in capsys.readouterr().err
     (tmp_path/'empty').mkdir()
     assert main(['check', str(tmp_path/'empty')]) == 2 and 'no files at all' in capsys.readouterr().err
 
 
 def test_prepare_takes_the_options_of_a_study(cases, tmp_path, capsys):
-    asked = ['prepare', str(cases), '--out', str(tmp_path/'set'), '--image-size', '32', '--axial', 'all', '--min-lesion-px', '3', '--min-foreground', '0.2', '--limit', '4', '--seed', '3']
-    assert main([*asked, '--dry-run']) == 0 and 'estimate: about' in capsys.readouterr().out and not (tmp_path/'set').exists()
+    asked = ['prepare', str(cases), '--out', str(tmp_path/'set'), '--image-size', '32', '--axial', 'all',
+             '--min-lesion-px', '3', '--min-foreground', '0.2', '--limit', '4', '--seed', '3']
+    assert main([*asked, '--dry-run']) == 0
+    assert 'estimate: about' in capsys.readouterr().out
+    assert not (tmp_path/'set').exists()
     assert main([*asked, '--patient', 'nothing(']) == 2 and 'regular expression' in capsys.readouterr().err
     assert main(asked) == 0
     made = read_json(tmp_path/'set'/'settings.json')['asked']
-    assert (made['axial'], made['min_lesion_px'], made['min_foreground'], made['limit'], made['seed']) == ([0, 154], 3, .2, 4, 3)
+    assert (made['axial'], made['min_lesion_px'], made['min_foreground']) == ([0, 154], 3, .2)
+    assert (made['limit'], made['seed']) == (4, 3)
     assert 'prepared set' in (main(['info', str(tmp_path/'set')]), capsys.readouterr().out)[1]
 
 
 def complete(line, tmp_path):
     "What argcomplete offers after a line, and how long that took; as a shell asks for it."
     out = tmp_path/'completions'
-    env = dict(_ARGCOMPLETE='1', _ARGCOMPLETE_IFS='\n', _ARGCOMPLETE_SUPPRESS_SPACE='1', _ARGCOMPLETE_STDOUT_FILENAME=str(out), COMP_LINE=line, COMP_POINT=str(len(line)), COMP_TYPE='63', ARGCOMPLETE_USE_TEMPFILES='1')
-    code = (f'import os, sys\nend = os._exit\ndef leave(code): end(9 if {{m.split(".")[0] for m in sys.modules}} & set({HEAVY}) else code)\n'
-            'os._exit = leave\nfrom saggan.cli.main import main\nmain()')
+    env = dict(_ARGCOMPLETE='1', _ARGCOMPLETE_IFS='\n', _ARGCOMPLETE_SUPPRESS_SPACE='1',
+               _ARGCOMPLETE_STDOUT_FILENAME=str(out), ARGCOMPLETE_USE_TEMPFILES='1',
+               COMP_LINE=line, COMP_POINT=str(len(line)), COMP_TYPE='63')
+    code = ('import os, sys\n'
+            'end = os._exit\n'
+            'def leave(code):\n'
+            f'    end(9 if {{m.split(".")[0] for m in sys.modules}} & set({HEAVY}) else code)\n'
+            'os._exit = leave\n'
+            'from saggan.cli.main import main\n'
+            'main()')
     t = time.monotonic()
     p = subprocess.run([sys.executable, '-c', code], capture_output=True, text=True, env=os.environ | env)
     assert p.returncode == 0, (p.returncode, p.stderr)
@@ -227,8 +275,13 @@ def complete(line, tmp_path):
 
 
 @pytest.mark.parametrize('line, offered, not_offered', [
-    ('saggan st', 'study', 'report'), ('saggan study --preset ', 'quickstart', 'phantom'), ('saggan study --track br', 'brats_s', 'lgg'), ('saggan study --methods none,cla', 'none,classic', 'none,saggan'),
-    ('saggan study --set gan.saggan.wa', 'gan.saggan.warmup=', 'gan.saggan.width='), ('saggan classify --classifier d', 'densenet121', 'resnet18'), ('saggan info me', 'methods', 'tracks'),
+    ('saggan st', 'study', 'report'),
+    ('saggan study --preset ', 'quickstart', 'phantom'),
+    ('saggan study --track br', 'brats_s', 'lgg'),
+    ('saggan study --methods none,cla', 'none,classic', 'none,saggan'),
+    ('saggan study --set gan.saggan.wa', 'gan.saggan.warmup=', 'gan.saggan.width='),
+    ('saggan classify --classifier d', 'densenet121', 'resnet18'),
+    ('saggan info me', 'methods', 'tracks'),
     ('saggan study --out x --set classify.', 'classify.steps=', 'gan.')])
 def test_the_tab_key_offers_names_and_loads_nothing_heavy(line, offered, not_offered, tmp_path):
     words, seconds = complete(line, tmp_path)
@@ -242,7 +295,9 @@ def test_a_shell_can_find_the_completion_mark():
 
 
 def test_info_lists_names_and_machine(capsys):
-    for what, word in (('methods', 'OverSampling'), ('tracks', 'brats_uns'), ('presets', 'quickstart'), ('classifiers', 'densenet121'), ('settings', 'gan.saggan.warmup'), ('completion', 'register-python-argcomplete')):
+    expected = dict(methods='OverSampling', tracks='brats_uns', presets='quickstart', classifiers='densenet121',
+                    settings='gan.saggan.warmup', completion='register-python-argcomplete')
+    for what, word in expected.items():
         assert main(['info', what]) == 0 and word in capsys.readouterr().out
     assert main(['info', '--json']) == 0 and json.loads(capsys.readouterr().out)['versions']['torch']
     assert main(['info', 'metods']) == 2 and "'methods'" in capsys.readouterr().err
@@ -251,14 +306,26 @@ def test_info_lists_names_and_machine(capsys):
 def test_explore_and_volume_call_what_they_should(tmp_path, monkeypatch, capsys):
     import saggan.augmentation
     seen = []
-    app, volume = types.ModuleType('saggan.widgets.app'), types.ModuleType('saggan.inference.volume')
-    app.explore = lambda *args: seen.append(args)
-    volume.translate_volume = lambda *args, **kw: seen.append((args, kw)) or types.SimpleNamespace(table=Table(), files=['x.nii.gz'])
+    def explore(*args):
+        seen.append(args)
+    def translate_volume(*args, **kw):
+        seen.append((args, kw))
+        return types.SimpleNamespace(table=Table(), files=['x.nii.gz'])
+    def load(cls, path, device='auto'):
+        return f'augmenter of {path}'
+    app = types.ModuleType('saggan.widgets.app')
+    app.explore = explore
+    volume = types.ModuleType('saggan.inference.volume')
+    volume.translate_volume = translate_volume
     for m in (app, volume): monkeypatch.setitem(sys.modules, m.__name__, m)
-    monkeypatch.setattr(saggan.augmentation.Augmenter, 'load', classmethod(lambda cls, path, device='auto': f'augmenter of {path}'))
-    assert main(['explore', 'x', '--port', '9', '--no-browser', '--reader-study']) == 0 and seen.pop() == ('x', 9, False, True)
-    assert main(['volume', 'a.nii.gz', '--weights', 'run', '--to', 'normal', '--out', 'o', '--slices', '3-5', '--axial', 'all']) == 0
-    assert seen.pop() == (('a.nii.gz', 'augmenter of run', 'normal', 'o'), dict(mask=None, slices=(3, 4, 5), axial=(0, 154)))
+    monkeypatch.setattr(saggan.augmentation.Augmenter, 'load', classmethod(load))
+    assert main(['explore', 'x', '--port', '9', '--no-browser', '--reader-study']) == 0
+    assert seen.pop() == ('x', 9, False, True)
+    asked = ['--weights', 'run', '--to', 'normal', '--out', 'o', '--slices', '3-5', '--axial', 'all']
+    assert main(['volume', 'a.nii.gz', *asked]) == 0
+    args, kw = seen.pop()
+    assert args == ('a.nii.gz', 'augmenter of run', 'normal', 'o')
+    assert kw == dict(mask=None, slices=(3, 4, 5), axial=(0, 154))
     assert '1 of 2 slices translated' in capsys.readouterr().out
 
 
@@ -268,9 +335,11 @@ def test_weights_are_exported_with_their_card_and_as_onnx(tmp_path, capsys):
     gan = tmp_path/'trials'/'saggan-s0'/'gan'
     save_translator(gan/'weights.safetensors', SAGGAN(SAGGANSettings(width=4, blocks=1, d_width=4, d_layers=2)))
     assert main(['export', str(gan.parent), '--out', str(tmp_path/'w'), '--format', 'weights']) == 0
-    assert (tmp_path/'w'/'weights.safetensors').read_bytes() == (gan/'weights.safetensors').read_bytes() and 'Not for diagnosis' in (tmp_path/'w'/'MODEL_CARD.md').read_text()
-    assert main(['export', str(gan.parent), '--out', str(tmp_path/'net.onnx'), '--format', 'onnx', '--to', 'normal']) == 0
-    assert (tmp_path/'net.onnx').stat().st_size > 10_000 and 'net.onnx' in capsys.readouterr().out
+    assert (tmp_path/'w'/'weights.safetensors').read_bytes() == (gan/'weights.safetensors').read_bytes()
+    assert 'Not for diagnosis' in (tmp_path/'w'/'MODEL_CARD.md').read_text()
+    net = tmp_path/'net.onnx'
+    assert main(['export', str(gan.parent), '--out', str(net), '--format', 'onnx', '--to', 'normal']) == 0
+    assert net.stat().st_size > 10_000 and 'net.onnx' in capsys.readouterr().out
 
 
 def test_slices_are_exported_with_the_options_left_as_they_are(tmp_path, capsys):
@@ -318,9 +387,15 @@ def test_a_terminal_gets_a_bar_and_colour(tmp_path, toys):
     import threading
     master, slave = pty.openpty()
     fcntl.ioctl(slave, termios.TIOCSWINSZ, struct.pack('HHHH', 30, 120, 0, 0))
-    run = 'import sys, saggan.experiment.batch; saggan.experiment.batch.notebooks_folder = lambda: sys.argv[-1]; from saggan.cli.main import main; sys.exit(main(sys.argv[1:-1]))'
-    env = {k: v for k, v in os.environ.items() if k not in ('NO_COLOR', 'FORCE_COLOR', 'SAGGAN_QUIET')} | dict(TERM='xterm')
-    p = subprocess.Popen([sys.executable, '-c', run, 'study', '--methods', 'none', '--seeds', '0', '--extras', '', '--out', str(tmp_path/'run'), str(toys)], stdin=slave, stdout=slave, stderr=slave, env=env)
+    code = ('import sys, saggan.experiment.batch\n'
+            'saggan.experiment.batch.notebooks_folder = lambda: sys.argv[-1]\n'
+            'from saggan.cli.main import main\n'
+            'sys.exit(main(sys.argv[1:-1]))')
+    env = {k: v for k, v in os.environ.items() if k not in ('NO_COLOR', 'FORCE_COLOR', 'SAGGAN_QUIET')}
+    env['TERM'] = 'xterm'
+    command = [sys.executable, '-c', code, 'study', '--methods', 'none', '--seeds', '0', '--extras', '',
+               '--out', str(tmp_path/'run'), str(toys)]
+    p = subprocess.Popen(command, stdin=slave, stdout=slave, stderr=slave, env=env)
     os.close(slave)
     got = []
     def read():
