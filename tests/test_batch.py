@@ -41,7 +41,8 @@ def test_what_has_stage_cells_has_one_parameters_cell(path):
 
 def test_an_unknown_parameter_is_refused_with_the_nearest_name(tmp_path):
     nb = notebook(tmp_path/'a.ipynb', "run = ''\nclassifier = 'x'", '1')
-    with pytest.raises(SettingsError, match="'clasifier'.*'classifier'"): run_notebook(nb, tmp_path/'out.ipynb', dict(clasifier='y'))
+    with pytest.raises(SettingsError, match="'clasifier'.*'classifier'"):
+        run_notebook(nb, tmp_path/'out.ipynb', dict(clasifier='y'))
     assert not (tmp_path/'out.ipynb').exists()
 
 
@@ -84,10 +85,12 @@ def test_a_study_runs_skips_and_grows(tmp_path):
     assert (board.ran, board.failures) == (1 + 1 + 4 + 1, [])
     lines = []
     assert run_study(settings(), out, nbs, lines.append).ran == 0 and 'nothing left to run' in lines[-1]
-    assert run_study(settings(seeds=(1,), methods=('none',)), out, nbs, quiet).ran == 1 + 4 + 1  # none-s1, saggan-s1, the table
+    board = run_study(settings(seeds=(1,), methods=('none',)), out, nbs, quiet)
+    assert board.ran == 1 + 4 + 1  # none-s1, saggan-s1, the table
     assert load_settings(out).seeds == (0, 1)
     (out/'trials'/'none-s0'/'classifier'/'resnet18'/'predictions.csv').unlink()
-    assert run_study(None, out, nbs, quiet).ran == 1  # the classifier again; what it left is the same, and so is the table
+    # the classifier again; what it left is the same, and so is the table
+    assert run_study(None, out, nbs, quiet).ran == 1
 
 
 def test_a_walkthrough_runs_the_notebooks_whole(tmp_path):
@@ -95,7 +98,8 @@ def test_a_walkthrough_runs_the_notebooks_whole(tmp_path):
     stage(nbs, 'amse', "run = ''", '!run', 'print(7)')
     assert run_study(settings(methods=('none',)), out, nbs, quiet).ran == 4
     assert '7\\n' not in (out/'notebooks'/'amse.ipynb').read_text()
-    assert run_study(settings(methods=('none',), walkthrough=True), out, nbs, quiet).ran == 1  # that one only: nothing else has demonstrations
+    # that one only: nothing else has demonstrations
+    assert run_study(settings(methods=('none',), walkthrough=True), out, nbs, quiet).ran == 1
     assert '7\\n' in (out/'notebooks'/'amse.ipynb').read_text()
 
 
@@ -106,44 +110,61 @@ def test_other_settings_are_refused_and_shown(tmp_path):
     with pytest.raises(SettingsError, match="'layuot'.*'layout'"): run_study(settings(), out, nbs, quiet)
     from saggan.experiment.settings import save_settings
     save_settings(out/'config.yaml', settings())
-    with pytest.raises(SettingsError, match='image_size: 64 there, 96 asked for'): run_study(settings(image_size=96), out, nbs, quiet)
+    with pytest.raises(SettingsError, match='image_size: 64 there, 96 asked for'):
+        run_study(settings(image_size=96), out, nbs, quiet)
     assert not (out/'trials').exists()
 
 
 def test_a_folder_with_other_things_is_not_taken(tmp_path):
     (tmp_path/'thesis.tex').write_text('x')
-    with pytest.raises(SettingsError, match='other things'): run_study(settings(), tmp_path, toy_study(tmp_path.with_name('nbs-' + tmp_path.name)), quiet)
+    nbs = toy_study(tmp_path.with_name('nbs-' + tmp_path.name))
+    with pytest.raises(SettingsError, match='other things'): run_study(settings(), tmp_path, nbs, quiet)
 
 
 def test_a_failed_trial_costs_only_itself(tmp_path):
     nbs, out = toy_study(tmp_path/'nbs', translator="!raise MemoryError('too big')"), tmp_path/'study'
     board = run_study(settings(), out, nbs, quiet)
-    assert [f.split(' failed')[0].split(' left')[0] for f in board.failures] == [f'saggan-s0 {n}' for n in ('translators', 'quality', 'augmentation', 'classification-resnet18')]
-    assert (out/'trials'/'none-s0'/'classifier'/'resnet18'/'predictions.csv').exists() and (out/'trials'/'saggan-s0'/'notebooks'/'translators.failed.ipynb').exists()
+    failed = [f.split(' failed')[0].split(' left')[0] for f in board.failures]
+    stages = ('translators', 'quality', 'augmentation', 'classification-resnet18')
+    assert failed == [f'saggan-s0 {n}' for n in stages]
+    assert (out/'trials'/'none-s0'/'classifier'/'resnet18'/'predictions.csv').exists()
+    assert (out/'trials'/'saggan-s0'/'notebooks'/'translators.failed.ipynb').exists()
     toy_study(tmp_path/'nbs')
     board = run_study(None, out, nbs, quiet)
     assert not board.failures and board.ran == 5 and not list(out.glob('**/*.failed.*'))
 
 
 def test_what_failed_is_named_again_and_tried_again_on_demand(tmp_path):
-    nbs, out, tries = toy_study(tmp_path/'nbs', translator=f"!p = open({str(tmp_path/'tries')!r}, 'a'); p.write('x'); p.close(); 1/0"), tmp_path/'study', tmp_path/'tries'
+    out, tries = tmp_path/'study', tmp_path/'tries'
+    nbs = toy_study(tmp_path/'nbs', translator=f"!p = open({str(tries)!r}, 'a'); p.write('x'); p.close(); 1/0")
     for retry, times in ((False, 1), (False, 1), (True, 2)):
         board = run_study(settings(), out, nbs, quiet, retry=retry)
-        assert 'saggan-s0 translators' in board.failures[0] and len(board.failures) == 4 and len(tries.read_text()) == times
+        assert 'saggan-s0 translators' in board.failures[0] and len(board.failures) == 4
+        assert len(tries.read_text()) == times
 
 
 def test_a_quality_that_fails_costs_nothing_else(tmp_path):
     nbs, out = toy_study(tmp_path/'nbs'), tmp_path/'study'
     stage(nbs, 'quality', "run = ''", '!1/0')
     board = run_study(settings(methods=('saggan',)), out, nbs, quiet)
-    assert [f.split()[1] for f in board.failures] == ['quality'] and (out/'trials/saggan-s0/classifier/resnet18/predictions.csv').exists()
+    assert [f.split()[1] for f in board.failures] == ['quality']
+    assert (out/'trials/saggan-s0/classifier/resnet18/predictions.csv').exists()
 
 
 def start(tmp_path, nbs, out):
-    "A study in a process of its own, in which Ctrl-C works: a shell's background job, such as a CI run, inherits that it is ignored."
-    code = ('import signal; signal.signal(signal.SIGINT, signal.default_int_handler); from saggan.experiment.batch import run_study; from saggan.experiment.settings import study_settings; '
-            f'run_study(study_settings(seeds=(0,), methods=("saggan",), extras=(), workers=1), {str(out)!r}, {str(nbs)!r})')
-    return subprocess.Popen([sys.executable, '-c', code], cwd=tmp_path, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True)
+    """A study in a process of its own, in which Ctrl-C works.
+
+    A shell's background job, such as a CI run, inherits that it is ignored."""
+    code = f'''
+import signal
+signal.signal(signal.SIGINT, signal.default_int_handler)
+from saggan.experiment.batch import run_study
+from saggan.experiment.settings import study_settings
+settings = study_settings(seeds=(0,), methods=("saggan",), extras=(), workers=1)
+run_study(settings, {str(out)!r}, {str(nbs)!r})
+'''
+    command = [sys.executable, '-c', code]
+    return subprocess.Popen(command, cwd=tmp_path, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True)
 
 
 def wait_for(what, seconds=120):
@@ -165,7 +186,8 @@ SLOW = "!import os, pathlib, time\n"
 def test_a_stopped_study_leaves_no_kernel_and_goes_on(tmp_path, how):
     out, pid = tmp_path/'study', tmp_path/'pid'
     nbs = toy_study(tmp_path/'nbs')
-    stage(nbs, 'translators', "run = ''", SLOW, f"!p = pathlib.Path({str(pid)!r}); first = not p.exists(); p.write_text(str(os.getpid()))", '!time.sleep(300 if first else 0)')
+    note = f"!p = pathlib.Path({str(pid)!r}); first = not p.exists(); p.write_text(str(os.getpid()))"
+    stage(nbs, 'translators', "run = ''", SLOW, note, '!time.sleep(300 if first else 0)')
     p = start(tmp_path, nbs, out)
     try:
         wait_for(lambda: pid.exists() and pid.read_text())
@@ -192,6 +214,8 @@ def test_done_marks_that_were_cut_short_mean_not_done(tmp_path):
 
 
 def test_kernels_are_this_interpreter_and_export_nothing(tmp_path):
-    nb = notebook(tmp_path/'a.ipynb', "run = ''", '!import os, sys', "!print(sys.executable, os.environ['IN_TEST'], os.environ.get('OMP_NUM_THREADS'), os.getcwd())")
+    show = "!print(sys.executable, os.environ['IN_TEST'], os.environ.get('OMP_NUM_THREADS'), os.getcwd())"
+    nb = notebook(tmp_path/'a.ipynb', "run = ''", '!import os, sys', show)
     run_notebook(nb, tmp_path/'out'/'a.ipynb', threads=3)
-    assert nbformat.read(tmp_path/'out'/'a.ipynb', 4).cells[-1].outputs[0].text.split() == [sys.executable, '1', '3', os.path.realpath(tmp_path)]
+    text = nbformat.read(tmp_path/'out'/'a.ipynb', 4).cells[-1].outputs[0].text
+    assert text.split() == [sys.executable, '1', '3', os.path.realpath(tmp_path)]

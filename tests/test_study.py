@@ -17,21 +17,25 @@ from saggan.report.html import write_report
 from saggan.io.run_folder import predictions_file, trial_dir
 from saggan.experiment.settings import save_settings, study_settings
 from saggan.evaluation.statistics import draws
-from saggan.study import MEASURES, ROWS, interval, load_predictions, make_table, over_seeds, published, relative_improvement, replicate, two_sided, verdict, write_study
+from saggan.study import (MEASURES, ROWS, interval, load_predictions, make_table, over_seeds, published,
+                          relative_improvement, replicate, two_sided, verdict, write_study)
 
-GRID = {('resnet18', m, s): predictions(s, noise) for m, noise in (('none', 2.), ('classic', 1.2), ('saggan', 1.)) for s in range(3)}
+NOISES = dict(none=2., classic=1.2, saggan=1.)
+GRID = {('resnet18', m, s): predictions(s, noise) for m, noise in NOISES.items() for s in range(3)}
 
 
 def write_trials(folder, grid=GRID):
     for (c, m, s), f in grid.items():
-        write_predictions(predictions_file(trial_dir(folder, m, s), c), {k: g.drop(columns='split') for k, g in f.groupby('split')})
+        splits = {k: g.drop(columns='split') for k, g in f.groupby('split')}
+        write_predictions(predictions_file(trial_dir(folder, m, s), c), splits)
     return folder
 
 
 def test_relative_improvement_is_the_papers_last_row():
     without = [.9337, .8334, .6837, .9612, .9306, .7940]  # Table I, w/o DA: accuracy on the three sets, then AUC
     ours = [.9503, .8759, .7650, .9697, .9530, .8297]
-    np.testing.assert_allclose(100*relative_improvement(ours, without), [25.04, 25.51, 25.70, 21.91, 32.28, 17.33], atol=.02)
+    paper = [25.04, 25.51, 25.70, 21.91, 32.28, 17.33]
+    np.testing.assert_allclose(100*relative_improvement(ours, without), paper, atol=.02)
     assert isinstance(relative_improvement(.9, .8), float) and relative_improvement(.7, .8) == pytest.approx(-.5)
 
 
@@ -94,7 +98,8 @@ def test_patients_are_drawn_not_slices():
     once = {k: f for k, f in GRID.items() if k[2] == 0}
     often = {k: pd.concat([f]*5, ignore_index=True) for k, f in once.items()}
     a, b = (make_table(g, 300).set_index(['method', 'measure']) for g in (once, often))
-    pd.testing.assert_frame_equal(a[['lo', 'hi', 'diff_lo', 'diff_hi']].astype(float), b[['lo', 'hi', 'diff_lo', 'diff_hi']].astype(float))
+    bounds = ['lo', 'hi', 'diff_lo', 'diff_hi']
+    pd.testing.assert_frame_equal(a[bounds].astype(float), b[bounds].astype(float))
 
 
 def test_the_same_patients_in_every_seed_do_not_count_as_more_patients():
@@ -128,7 +133,8 @@ def test_a_missing_trial_and_one_class_leave_gaps_not_nan():
 
 
 def test_two_patients_give_no_interval_rather_than_a_wrong_one():
-    grid = {('a', m, 0): predictions(0, noise, patients=4, slices=6, val=2) for m, noise in (('classic', 1.), ('saggan', .5))}
+    noises = dict(classic=1., saggan=.5)
+    grid = {('a', m, 0): predictions(0, noise, patients=4, slices=6, val=2) for m, noise in noises.items()}
     t = make_table(grid, 400)
     assert t['mean'].notna().all() and t[['lo', 'hi', 'diff_lo', 'p']].isna().all(axis=None)
     assert 'too few patients' in verdict(t)[0]
@@ -140,7 +146,8 @@ def test_a_study_is_read_back_from_its_files(tmp_path):
     again = make_table(load_predictions(tmp_path), 100)
     pd.testing.assert_frame_equal(table, again)
     saved = read_json(tmp_path/'metrics.json')
-    assert {(c['method'], c['seed']) for c in saved['cells']} == {k[1:] for k in GRID} and len(pd.read_csv(tmp_path/'table.csv')) == 15
+    assert {(c['method'], c['seed']) for c in saved['cells']} == {k[1:] for k in GRID}
+    assert len(pd.read_csv(tmp_path/'table.csv')) == 15
 
 
 def test_a_broken_prediction_file_is_named(tmp_path):
@@ -163,13 +170,16 @@ class Page(HTMLParser):
 
 def test_the_report_stands_alone(tmp_path):
     save_settings(write_trials(tmp_path)/'config.yaml', study_settings(name='<b>&', seeds=(0, 1, 2)))
-    write_json(trial_dir(tmp_path, 'saggan', 9)/'notebooks'/'translators.failed.json',
-               dict(label='saggan-s9 translators', error='<script>boom', notebook='translators.failed.ipynb', traceback=''))
+    failed = dict(label='saggan-s9 translators', error='<script>boom', notebook='translators.failed.ipynb',
+                  traceback='')
+    write_json(trial_dir(tmp_path, 'saggan', 9)/'notebooks'/'translators.failed.json', failed)
     text = write_report(tmp_path, 100).read_text()
     page = Page()
     page.feed(text)
     assert not page.bad and not page.open
-    assert all(r.startswith('data:image/png;base64,') or re.fullmatch(r'#?[\w.-]+', r) for r in page.refers) and '<script' not in text
+    for r in page.refers:
+        assert r.startswith('data:image/png;base64,') or re.fullmatch(r'#?[\w.-]+', r)
+    assert '<script' not in text
     assert '&lt;b&gt;&amp;' in text and '&lt;script&gt;boom' in text and 'against classic augmentation' in text
 
 

@@ -14,10 +14,11 @@ from ..study import VARIANTS
 # %% ../../nbs/report/figures.ipynb #a6f85208
 INK = '#7d8590'
 COLOURS = {name: entry.colour for name, entry in METHODS.items()} | dict(position=INK)
-STYLE = {'axes.edgecolor': INK, 'axes.labelcolor': INK, 'xtick.color': INK, 'ytick.color': INK, 'text.color': INK, 'legend.labelcolor': INK,
-         'axes.spines.top': False, 'axes.spines.right': False, 'axes.titlesize': 10, 'axes.labelsize': 9, 'xtick.labelsize': 8,
-         'ytick.labelsize': 8, 'legend.fontsize': 8, 'legend.frameon': False, 'font.size': 9, 'figure.facecolor': 'none',
-         'axes.facecolor': 'none', 'axes.titlecolor': INK}
+STYLE = {'axes.edgecolor': INK, 'axes.labelcolor': INK, 'axes.titlecolor': INK, 'xtick.color': INK, 'ytick.color': INK,
+         'text.color': INK, 'legend.labelcolor': INK, 'figure.facecolor': 'none', 'axes.facecolor': 'none',
+         'axes.spines.top': False, 'axes.spines.right': False, 'legend.frameon': False,
+         'font.size': 9, 'axes.titlesize': 10, 'axes.labelsize': 9, 'xtick.labelsize': 8, 'ytick.labelsize': 8,
+         'legend.fontsize': 8}
 
 # %% ../../nbs/report/figures.ipynb #c831b430
 def colour(method, # name of a method
@@ -41,11 +42,15 @@ def plot_intervals(table, # from `make_table`
         for ax, k in zip(np.atleast_1d(fig.subplots(1, len(measures), sharey=True)), measures):
             at = table[table.measure == k].set_index(['classifier', 'method'])
             for i, (c, m) in enumerate(rows):
-                r, seeds = at.loc[(c, m)], [d[k] for d in cells if (d['classifier'], d['method']) == (c, m) and d[k] is not None]
-                if pd.notna(r.lo): ax.plot([r.lo, r.hi], [i, i], color=colour(m), lw=2.5, solid_capstyle='round', alpha=.55)
+                r = at.loc[(c, m)]
+                own = [d for d in cells if (d['classifier'], d['method']) == (c, m)]
+                seeds = [d[k] for d in own if d[k] is not None]
+                if pd.notna(r.lo):
+                    ax.plot([r.lo, r.hi], [i, i], color=colour(m), lw=2.5, solid_capstyle='round', alpha=.55)
                 ax.plot(seeds, [i - .27]*len(seeds), '.', color=colour(m), ms=3.5, alpha=.8)
                 if pd.notna(r['mean']): ax.plot(r['mean'], i, 'o', color=colour(m), ms=6)
-                if m == 'classic' and not many: ax.axvline(r['mean'], color=colour(m), lw=.8, ls='--', alpha=.7, zorder=0)
+                if m == 'classic' and not many:
+                    ax.axvline(r['mean'], color=colour(m), lw=.8, ls='--', alpha=.7, zorder=0)
             ax.set(title=MEASURES[k], yticks=range(len(rows)), ylim=(-.6, len(rows) - .4))
             ax.set_yticklabels([f'{label_of(m)} / {c}' if many else label_of(m) for c, m in rows])
             ax.grid(axis='x', alpha=.25)
@@ -73,7 +78,9 @@ def plot_roc(predictions, # dict (method, seed) -> frame, of one classifier
     grid, curves = np.linspace(0, 1, 201), {}
     for (m, _), f in predictions.items():
         t = f[f.split == 'test']
-        curves.setdefault(m, []).extend([roc_points(t.label.to_numpy(), t.score.to_numpy(), grid)] if t.label.nunique() > 1 else [])
+        own = curves.setdefault(m, [])
+        if t.label.nunique() > 1: own.append(roc_points(t.label.to_numpy(), t.score.to_numpy(), grid))
+    classic = curves.get('classic')
     n = min(columns, len(curves))
     rows = -(-len(curves)//n)
     with rc_context(STYLE):
@@ -81,12 +88,14 @@ def plot_roc(predictions, # dict (method, seed) -> frame, of one classifier
         axes = fig.subplots(rows, n, sharex=True, sharey=True, squeeze=False).ravel()
         for ax in axes[len(curves):]: ax.axis('off')
         for ax, (m, own) in zip(axes, curves.items()):
-            if curves.get('classic') and m != 'classic': ax.plot(grid, np.mean(curves['classic'], axis=0), color=colour('classic'), lw=1.2, alpha=.6)
+            if classic and m != 'classic':
+                ax.plot(grid, np.mean(classic, axis=0), color=colour('classic'), lw=1.2, alpha=.6)
             for t in own: ax.plot(grid, t, color=colour(m), lw=.6, alpha=.45)
             if own: ax.plot(grid, np.mean(own, axis=0), color=colour(m), lw=1.8)
             ax.set(xlim=(-.01, 1), ylim=(0, 1.01), aspect='equal', xticks=[0, .5, 1], yticks=[0, .5, 1])
             ax.set_title(label_of(m), fontsize=8, color=colour(m))
-            ax.text(.97, .06, f'AUC {np.mean([np.trapezoid(t, grid) for t in own]):.3f}' if own else 'one class only', ha='right', fontsize=7.5)
+            text = f'AUC {np.mean([np.trapezoid(t, grid) for t in own]):.3f}' if own else 'one class only'
+            ax.text(.97, .06, text, ha='right', fontsize=7.5)
         fig.supxlabel('1 - specificity', fontsize=8)
         fig.supylabel('sensitivity', fontsize=8)
     return fig
@@ -105,14 +114,18 @@ def plot_variants(table, # from `position_table`, of one classifier
         fig = Figure(figsize=(8, 1.1 + .36*len(methods)), layout='constrained')
         for ax, k in zip(np.atleast_1d(fig.subplots(1, len(measures), sharey=True)), measures):
             for j, v in enumerate(VARIANTS):
+                marker, label = MARKS[v]
+                filled = v != 'matched'
                 t = table[(table.variant == v) & (table.measure == k)].set_index('method').reindex(methods)
                 y, shade = np.arange(len(methods)) + .25 - .25*j, (1, .55, .8)[j]
                 for i, m in zip(y, methods):
                     if pd.notna(t.lo[m]): ax.plot([t.lo[m], t.hi[m]], [i, i], color=colour(m), lw=1.5, alpha=.45*shade)
-                    ax.plot(t['mean'][m], i, MARKS[v][0], color=colour(m), ms=4.5, alpha=shade, mfc=colour(m) if v != 'matched' else 'none')
-                ax.plot([], [], MARKS[v][0], color=INK, ms=4.5, label=MARKS[v][1], mfc=INK if v != 'matched' else 'none')
+                    face = colour(m) if filled else 'none'
+                    ax.plot(t['mean'][m], i, marker, color=colour(m), ms=4.5, alpha=shade, mfc=face)
+                ax.plot([], [], marker, color=INK, ms=4.5, label=label, mfc=INK if filled else 'none')
             ax.axvline(.5, color=INK, lw=.8, ls=':')
-            ax.set(title=MEASURES[k], yticks=range(len(methods)), yticklabels=[label_of(m) for m in methods], ylim=(-.6, len(methods) - .4))
+            ax.set(title=MEASURES[k], yticks=range(len(methods)), ylim=(-.6, len(methods) - .4))
+            ax.set_yticklabels([label_of(m) for m in methods])
             ax.grid(axis='x', alpha=.25)
         fig.legend(*ax.get_legend_handles_labels(), loc='outside upper center', ncols=3)
     return fig
