@@ -9,8 +9,8 @@ __all__ = ['CLASSIFIERS', 'PRESETS', 'build_classifier', 'ClassifierSettings', '
            'choose_threshold', 'metrics', 'read_predictions', 'write_predictions', 'plot_predictions']
 
 # %% ../nbs/50_classification.ipynb #a9ff63e3
-import difflib, json, math, time
-from dataclasses import asdict, dataclass, fields
+import json, math, time
+from dataclasses import asdict, dataclass
 from pathlib import Path
 import numpy as np
 import pandas as pd
@@ -18,10 +18,11 @@ import torch
 from fastcore.basics import patch
 from torch import nn
 from torch.nn import functional as F
-from .base.options import check_fields, ClassifierName, Device, option, Precision
-from .io.run_folder import trial_options, trial_splits
 from .base.core import DataError, SagganError, SettingsError, atomic, progress, sha256, write_json, write_text
 from .base.hardware import find_hardware
+from .base.options import ClassifierName, Device, Precision, check_fields, check_names, from_options, literals
+from .base.options import option
+from .io.run_folder import trial_options, trial_splits
 from .evaluation.metrics import choose_threshold, metrics, plot_predictions
 from .evaluation.metrics import read_predictions, sensitivity, specificity, write_predictions
 from .io.dataset import SliceSet, assert_disjoint
@@ -31,7 +32,7 @@ _all_ = ['sensitivity', 'specificity', 'choose_threshold', 'metrics',
          'read_predictions', 'write_predictions', 'plot_predictions']
 
 # %% ../nbs/50_classification.ipynb #3d1c0c7e
-CLASSIFIERS = ('resnet18', 'densenet121', 'vgg11_bn')
+CLASSIFIERS = literals(ClassifierName)
 
 # %% ../nbs/50_classification.ipynb #e70671bb
 def build_classifier(
@@ -40,10 +41,7 @@ def build_classifier(
 ):
     "An untrained network, slices (B, channels, H, W) to logits (B, 1). Raises SettingsError for an unknown name."
     from torchvision import models
-    if name not in CLASSIFIERS:
-        near = difflib.get_close_matches(str(name), CLASSIFIERS, 1, .3)
-        hint = f' Did you mean {near[0]!r}?' if near else ''
-        raise SettingsError(f'unknown classifier {name!r}: choose {", ".join(CLASSIFIERS)}.{hint}')
+    check_names([name], CLASSIFIERS, 'classifier')
     net = getattr(models, name)(weights=None, num_classes=1)
     path, old = next((p, m) for p, m in net.named_modules() if isinstance(m, nn.Conv2d))
     new = nn.Conv2d(channels, old.out_channels, old.kernel_size, old.stride, old.padding, bias=old.bias is not None)
@@ -82,15 +80,8 @@ def classifier_settings(
 ):
     "ClassifierSettings from a preset and options; SettingsError for a name that does not exist."
     preset = options.pop('preset', None)
-    if preset is not None and preset not in PRESETS:
-        raise SettingsError(f'unknown preset {preset!r} of the classifier: choose {", ".join(PRESETS)}.')
-    known = [f.name for f in fields(ClassifierSettings)]
-    for option_name in options:
-        if option_name in known: continue
-        near = difflib.get_close_matches(option_name, known, 1)
-        hint = f'Did you mean {near[0]!r}?' if near else f'There are: {", ".join(known)}.'
-        raise SettingsError(f'the classifier has no option {option_name!r}. {hint}')
-    return ClassifierSettings(**PRESETS.get(preset, {}) | options | dict(name=name))
+    if preset is not None: check_names([preset], PRESETS, 'preset of the classifier')
+    return from_options(ClassifierSettings, PRESETS.get(preset, {}) | options | dict(name=name))
 
 # %% ../nbs/50_classification.ipynb #2af9b754
 def batch_indices(
