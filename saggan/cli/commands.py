@@ -72,7 +72,7 @@ def prepare_plan(args, # parsed arguments of prepare
                 ):
     "Print what preparing would take; returns 0."
     from saggan.experiment.estimate import free_disk
-    from saggan.experiment.plan import duration, size_words
+    from saggan.base.display import duration, size_words
     e = preparing_costs(args)
     if args.json:
         print_json(e)

@@ -17,7 +17,8 @@ from fastcore.basics import patch
 from ..base.core import SagganError, append_jsonl, held, is_terminal, paint, read_jsonl, write_json, write_yaml
 from ..base.core import progress as progress_bar
 from .schema import check_nested, network_settings
-from .plan import agreed_settings, cell_of, duration, eta_of, make_plan, report_tasks
+from ..base.display import duration
+from .plan import agreed_settings, cell_of, eta_of, make_plan, report_tasks
 from ..base.registry import METHODS, STAGES, stage_of, without_number
 from ..io.run_folder import files_of_trials, method_and_seed, trial_dir, trial_folders, trial_of
 from .runner import Kernels, notebooks_folder, run_task

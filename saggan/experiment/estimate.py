@@ -14,7 +14,8 @@ from pathlib import Path
 from ..base.hardware import free_memory
 from .schema import network_settings, part_settings
 from .costs import judge_costs, network_costs, quiet, sampled_counts, start_cost, toy_slices
-from .plan import cell_of, data_counts, duration, kind_of, seconds_seen, size_words
+from ..base.display import duration, size_words
+from .plan import cell_of, data_counts, kind_of, seconds_seen
 from .plan import split_counts, steps_in_all
 from ..base.registry import NETWORKS as NETWORK_STAGES, stage_of
 from .settings import PREPARE_OPTIONS

@@ -6,7 +6,7 @@
 __all__ = ['NOT_READ', 'study_task', 'is_due', 'study_tasks', 'builds_on', 'stages', 'task_name', 'deciding', 'trial_tasks',
            'report_tasks', 'how_many', 'Plan', 'agreed_settings', 'make_plan', 'cell_of', 'data_counts', 'split_counts',
            'steps_in_all', 'schedule', 'plural', 'data_line', 'method_lines', 'plan_lines', 'kind_of', 'guess', 'Eta',
-           'seconds_seen', 'eta_of', 'duration', 'size_words']
+           'seconds_seen', 'eta_of']
 
 # %% ../../nbs/experiment/plan.ipynb #a539e1b0
 import statistics
@@ -370,17 +370,3 @@ def seconds_seen(out):  # folder of a study
 def eta_of(plan):  # Plan
     "The Eta of what is left of a plan."
     return Eta([task for task in plan.tasks if not task.finished()], seconds_seen(plan.out)[0])
-
-# %% ../../nbs/experiment/plan.ipynb #3c25683b
-def duration(seconds, # or None
-             ):
-    "In words that nobody takes for more exact than they are."
-    if seconds is None: return 'an unknown time'
-    if seconds >= 172_800: return f'{seconds/86_400:.1f} days'
-    if seconds >= 5400: return f'{seconds/3600:.1f} h'
-    if seconds >= 90: return f'{seconds/60:.0f} min'
-    return f'{max(1, round(seconds))} s'
-
-def size_words(gb): # GiB
-    "Bytes in words: '7 MB', '1.2 GB'."
-    return f'{gb:.1f} GB' if gb >= .95 else f'{max(1, round(gb*1024))} MB'
