@@ -10,7 +10,6 @@ __all__ = ['SagganError', 'DataError', 'SettingsError', 'atomic', 'one_at_a_time
 # %% ../../nbs/base/core.ipynb #55c625e4
 import contextlib, hashlib, importlib.util, io, json, math, os, platform, subprocess, sys, tempfile
 from pathlib import Path
-import yaml
 
 # %% ../../nbs/base/core.ipynb #50e74937
 class SagganError(Exception):
@@ -152,6 +151,7 @@ def write_yaml(path, # file to write
                obj, # dicts, lists, numbers, strings
               ):
     "Write `obj` as YAML, keys in their order."
+    import yaml
     plain = json.loads(json.dumps(obj, default=_plain))
     return write_text(path, yaml.safe_dump(plain, sort_keys=False, allow_unicode=True))
 
@@ -159,6 +159,7 @@ def write_yaml(path, # file to write
 def read_yaml(path, # file to read
              ):
     "The object in a YAML file, by the safe loader (no code is run); SettingsError when missing or broken."
+    import yaml
     try: return yaml.safe_load(Path(path).read_bytes().decode('utf-8'))
     except OSError as e: raise SettingsError(f'{path}: cannot be read ({e.strerror}).') from e
     except (yaml.YAMLError, UnicodeDecodeError) as e: raise SettingsError(f'{path}: not valid YAML: {e}') from e

@@ -8,7 +8,6 @@ __all__ = ['MOVED', 'MovedModules', 'find_moved_modules']
 # %% ../../nbs/base/moved.ipynb #ae62db5d
 import sys, warnings
 from importlib import import_module
-from importlib.abc import Loader, MetaPathFinder
 from importlib.machinery import ModuleSpec
 
 # %% ../../nbs/base/moved.ipynb #36eeb325
@@ -33,8 +32,8 @@ MOVED = dict(
 )
 
 # %% ../../nbs/base/moved.ipynb #5acfd45e
-class MovedModules(MetaPathFinder, Loader):
-    "Finds a module of saggan under the name that it had before, with a DeprecationWarning."
+class MovedModules:
+    "Finds and loads a module of saggan under the name that it had before, with a DeprecationWarning."
     def find_spec(self, name, path=None, target=None):
         package, _, module = name.partition('.')
         if package == 'saggan' and module in MOVED: return ModuleSpec(name, self)

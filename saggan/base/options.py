@@ -14,7 +14,6 @@ import ast, difflib, importlib.util, re, sys, types, typing, warnings
 from dataclasses import MISSING, dataclass, field, fields, replace
 from functools import cache
 from typing import Literal
-import yaml
 from .core import SettingsError
 
 # %% ../../nbs/base/options.ipynb #a3473858
@@ -279,6 +278,7 @@ def one_line(value, # of an option
             ):
     "A value as YAML, in one line."
     value = list(value) if isinstance(value, tuple) else value
+    import yaml
     text = yaml.safe_dump(value, default_flow_style=True, width=10_000, allow_unicode=True)
     return text.replace('\n...\n', '').strip()
 
