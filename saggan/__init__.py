@@ -3,7 +3,8 @@ __version__ = "0.1.0"
 
 from .base.moved import find_moved_modules as _find_moved_modules
 
-_HOME = dict(Augmenter='augmentation', LesionTransform='inference.transforms', SliceSet='data', prepare='data', run_study='experiment.batch')
+_HOME = dict(Augmenter='augmentation', LesionTransform='inference.transforms', SliceSet='data', prepare='data',
+             run_study='experiment.batch')
 __all__ = ["Augmenter", "LesionTransform", "SliceSet", "prepare", "run_study"]
 
 
