@@ -12,6 +12,7 @@ from safetensors.torch import load_file
 from saggan import Augmenter
 from saggan.cli.main import main
 from saggan.data import SliceSet
+from saggan.experiment.plan import make_plan
 from saggan.methods.translators import fit_translator, load_translator
 
 FIXTURE = Path(__file__).parent/'fixtures'/'version_0_1_0.zip'
@@ -69,6 +70,7 @@ def test_the_report_of_a_finished_study(own):
     assert (own/'study'/'table.csv').read_bytes() == table and (own/'study'/'report.html').exists()
 
 
-def test_a_finished_study_goes_on_in_its_folder(old, capsys):
-    assert not main(['study', '--out', str(old/'study'), '--dry-run'])
-    assert 'none' in capsys.readouterr().out
+def test_a_finished_study_goes_on_in_its_folder(old):
+    plan = make_plan(None, old/'study')
+    folders = {task.output.parent.parent for chain in plan.chains for task in chain}
+    assert folders == {p for p in (old/'study'/'cells').resolve().iterdir()} and len(folders) == 5
