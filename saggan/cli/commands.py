@@ -343,7 +343,7 @@ def explore(args):
 
     Reads the folder; with --reader-study it Writes what readers answer into it, as they go. Costs nothing while it is
     not looked at. Ctrl-C ends it."""
-    app = optional('app', 'app', 'exploring in a browser')
+    app = optional('widgets.app', 'app', 'exploring in a browser')
     app.explore(args.path, args.port, not args.no_browser, args.reader_study)
     return 0
 
