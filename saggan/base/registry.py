@@ -5,7 +5,7 @@
 # %% auto #0
 __all__ = ['NETWORKS', 'STAGES', 'CYCLEGAN', 'UAGGAN', 'AGGAN', 'SAGGAN', 'METHODS', 'GROUPS', 'Stage', 'stages_in', 'stage_of',
            'without_number', 'stages_up_to', 'MethodEntry', 'translator', 'synthesizer', 'real', 'is_translator',
-           'is_synthesizer', 'has_networks', 'label_of', 'methods_in', 'resolve', 'method_of']
+           'is_synthesizer', 'is_painter', 'has_networks', 'label_of', 'methods_in', 'resolve', 'method_of']
 
 # %% ../../nbs/base/registry.ipynb #feedc278
 import re
@@ -82,6 +82,8 @@ class MethodEntry:
     kind: str = 'saggan.methods.method:Method'  # class of the method: how real slices are drawn, what is added
     networks: str = ''  # class of its networks; '': it has none
     settings: str = ''  # dataclass of the networks' settings
+    each_class: bool = False  # is a network trained for each class, and not one for both?
+    outlined: bool = True  # does a segmentation learn from its slices? It needs masks that fit
 
 # %% ../../nbs/base/registry.ipynb #76d6d0cb
 def translator(name: str,             # of the method
@@ -98,19 +100,21 @@ def synthesizer(name: str,            # of the method
                 label: str,           # that is printed
                 group: str,           # of rows in the table
                 colour: str,          # in figures
-                networks: str):       # class, 'module:Class'
+                networks: str,        # class, 'module:Class'
+                each_class=True):     # one for each class
     "Entry of a method that makes slices out of noise."
     return MethodEntry(
         name, label, group, colour, ('synthesizers', 'augmentation'), 'saggan.methods.networks:SynthesizerMethod',
-        networks, 'saggan.models.progressive:SynthesizerSettings')
+        networks, 'saggan.models.progressive:SynthesizerSettings', each_class, outlined=False)
 
 def real(name: str,                   # of the method
          label: str,                  # that is printed
          group: str,                  # of rows in the table
          colour: str,                 # in figures
-         kind: str):                  # class of the method, 'module:Class'
+         kind: str,                   # class of the method, 'module:Class'
+         outlined=False):             # as in MethodEntry
     "Entry of a method that only changes how real slices are drawn."
-    return MethodEntry(name, label, group, colour, kind=kind)
+    return MethodEntry(name, label, group, colour, kind=kind, outlined=outlined)
 
 # %% ../../nbs/base/registry.ipynb #01cd1dd5
 CYCLEGAN = dict(networks='saggan.cyclegan:CycleGAN', settings='saggan.cyclegan:CycleGANSettings')
@@ -118,7 +122,7 @@ UAGGAN = dict(networks='saggan.models.uaggan:UAGGAN', settings='saggan.models.ua
 AGGAN = dict(networks='saggan.models.aggan:AGGAN', settings='saggan.models.aggan:AGGANSettings')
 SAGGAN = dict(networks='saggan.saggan:SAGGAN', settings='saggan.saggan:SAGGANSettings')
 METHODS = {entry.name: entry for entry in [
-    real('none', 'w/o DA', 'table1', '#8d99a6', 'saggan.methods.method:NoAugmentation'),
+    real('none', 'w/o DA', 'table1', '#8d99a6', 'saggan.methods.method:NoAugmentation', outlined=True),
     real('oversample', 'OverSampling', 'table1', '#6f8796', 'saggan.methods.resampling:Oversample'),
     real('undersample', 'UnderSampling', 'table1', '#51697a', 'saggan.methods.resampling:Undersample'),
     synthesizer('pggan', 'PGGAN', 'table1', '#8a63d2', 'saggan.models.pggan:PGGAN'),
@@ -131,13 +135,13 @@ METHODS = {entry.name: entry for entry in [
     translator('attentiongan', 'AttentionGAN', 'other', '#dc82a3', **AGGAN),
     translator('saggan', 'SAG-GAN', 'table1', '#e8743b', **SAGGAN),
     translator('saggan_paper', 'SAG-GAN as printed', 'other', '#c9532a', **SAGGAN),
-    real('classic', 'classic', 'other', '#2f7ed8', 'saggan.methods.method:Method'),
+    real('classic', 'classic', 'other', '#2f7ed8', 'saggan.methods.method:Method', outlined=True),
     real('mixup', 'Mixup', 'other', '#1fa3a3', 'saggan.methods.resampling:MixupMethod'),
     real('cutmix', 'CutMix', 'other', '#16837f', 'saggan.methods.resampling:CutMixMethod'),
     real('cutout', 'CutOut', 'other', '#4fbdb0', 'saggan.methods.resampling:CutOutMethod'),
     MethodEntry('copy_paste', 'copy-paste', 'other', '#3f9b4b', ('augmentation',),
                 'saggan.methods.copy_paste:CopyPaste'),
-    synthesizer('cpggan', 'CPGGAN', 'other', '#7fb24a', 'saggan.models.cpggan:CPGGAN'),
+    synthesizer('cpggan', 'CPGGAN', 'other', '#7fb24a', 'saggan.models.cpggan:CPGGAN', each_class=False),
     MethodEntry('shin', 'Shin et al.', 'other', '#a3b52f', ('mask_to_image', 'augmentation'),
                 'saggan.methods.networks:ShinMethod',
                 'saggan.models.mask_to_image:MaskToImage', 'saggan.models.mask_to_image:MaskToImageSettings'),
@@ -155,6 +159,10 @@ def is_translator(name: str):  # of a method
 def is_synthesizer(name: str):  # of a method
     "Does it make slices out of noise?"
     return name in METHODS and 'synthesizers' in METHODS[name].stages
+
+def is_painter(name: str):  # of a method
+    "Does it paint slices after a map of labels?"
+    return name in METHODS and 'mask_to_image' in METHODS[name].stages
 
 def has_networks(name: str):  # of a method
     "Does it train networks of its own before the classifiers?"

@@ -250,7 +250,7 @@ def schedule(plan,        # Plan
         text += f', {steps*training.batch_size*(1 + both):,} shown'
         if epoch: text += f', {steps/epoch:.1f} epochs'
     if getattr(model, 'warmup', 0): text += f'; {model.warmup:,} steps of the attention alone before'
-    return text if both or method == 'cpggan' else text + '; one network a class'
+    return text + '; one network a class' if METHODS[method].each_class else text
 
 # %% ../../nbs/experiment/plan.ipynb #dcf1c987
 def plural(n: int, word: str):  # how many; of what

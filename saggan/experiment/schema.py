@@ -11,7 +11,7 @@ __all__ = ['NETWORKS', 'TRAINING', 'PARTS', 'DECIDED', 'PRESET', 'settings_class
 from dataclasses import asdict
 from ..base.core import SettingsError
 from ..base.options import Option, check_names, check_value, options_of, settings_class, yaml_line
-from ..base.registry import METHODS, is_synthesizer, is_translator
+from ..base.registry import METHODS, is_painter, is_synthesizer, is_translator
 from ..io.run_folder import gan_options
 from .settings import Preset, StudySettings, trial_settings
 
@@ -111,7 +111,7 @@ def network_settings(settings, # StudySettings
     if is_synthesizer(method):
         from saggan.models.synthesizers import synthesizer_settings
         return synthesizer_settings(method, settings.image_size, channels, **options)
-    if method != 'shin': return ()
+    if not is_painter(method): return ()
     from saggan.models.mask_to_image import painter_settings
     return painter_settings(channels, **options)
 

@@ -13,6 +13,7 @@ import torch
 from ..io.run_folder import trial_options, gan_options
 from .copy_paste import find_place
 from ..base.core import sha256
+from ..base.registry import METHODS
 from ..models.cpggan import moved_boxes
 from ..models.mask_to_image import fit_mask_to_image, healed, label_map, load_painter
 from .method import Method
@@ -62,7 +63,7 @@ class SynthesizerMethod(Method):
     "PGGAN, MSG-GAN, CPGGAN: a model for each class. Source: [CDA] 4.4, 5.3."
     def plan(self, options: dict):  # from `trial_options`
         "Folder of each model and the labels that it learns from and makes."
-        if options['method'] != 'cpggan': return dict(normal=(0,), lesion=(1,))
+        if METHODS[options['method']].each_class: return dict(normal=(0,), lesion=(1,))
         return dict(lesion=(0, 1) if gan_options(options).get('with_normals') else (1,))
     def fit(self, train, run):
         "Train a model for each class; their files go to `run`/gan/normal and `run`/gan/lesion."

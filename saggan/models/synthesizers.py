@@ -14,16 +14,15 @@ import torch
 from ..base.core import DataError, SettingsError, save_figure, write_json
 from ..base.hardware import find_hardware
 from ..base.options import from_options
+from ..base.registry import METHODS, is_synthesizer, resolve
 from ..base.weights import load_weights, save_weights
 from ..sampling import named_transform
 from ..training import TrainingSettings, total_steps, train
-from .cpggan import CPGGAN, moved_boxes
-from .msggan import MSGGAN
-from .pggan import PGGAN
+from .cpggan import moved_boxes
 from .progressive import ClassBatches, SynthesizerSettings
 
 # %% ../../nbs/models/synthesizers.ipynb #9721c3a9
-SYNTHESIZERS = dict(pggan=PGGAN, msggan=MSGGAN, cpggan=CPGGAN)
+SYNTHESIZERS = {name: resolve(entry.networks) for name, entry in METHODS.items() if is_synthesizer(name)}
 PRESETS = dict(
     smoke=dict(latent=8, width=8, n_steps=12, batch_size=4, log_every=4, picture_every=6, checkpoint_every=6),
     quickstart=dict(latent=64, width=32, n_steps=400, batch_size=16, ema=.99, picture_every=200, checkpoint_every=200),
@@ -118,7 +117,7 @@ def fit_synthesizer(slices,               # SliceSet of one class of the trainin
     device = find_hardware(training.device).device
     batches = ClassBatches(slices, training.batch_size, seed, named_transform(training.augment), device)
     model.total = total_steps(training, len(batches))
-    boxes = moved_boxes(slices.masks, 24, seed) if kind == 'cpggan' else None
+    boxes = moved_boxes(slices.masks, 24, seed) if model.conditions else None
     def picture(step):
         fig = sample_grid(synthesize(model, 24, seed, boxes), boxes)
         save_figure(folder/'samples'/f'step-{step:06d}.png', fig)
