@@ -227,8 +227,11 @@ NAMES = names()
 
 
 def target(name):
-    "The anchor of a dotted name. Anchors do not tell capitals apart: a class with a function's name gets an ending."
-    return name + '-class' if name.lower() in NAMES - {name} else name
+    "The anchor of a dotted name. Anchors do not tell capitals apart, so names that differ in them get endings."
+    if not any(n != name and n.lower() == name.lower() for n in NAMES): return name
+    last = name.rpartition('.')[2]
+    if last.islower(): return name
+    return name + ('-constant' if last.isupper() else '-class')
 
 
 def linked(text):
