@@ -51,7 +51,7 @@ def breaches(path):
 
 
 def wide_lines(path):
-    "One sentence for each line of a module that is too long; `__all__` is nbdev's, which makes it ten characters wider."
+    "One sentence for each line of a module that is too long; `__all__` is written, and made wider, by nbdev."
     names = re.compile(r'^__all__ = \[.*?\]$', re.M | re.S)
     text = names.sub(lambda m: '\n'*m[0].count('\n'), path.read_text(encoding='utf-8'))
     for i, line in enumerate(text.splitlines(), 1):
