@@ -69,10 +69,10 @@ def d_inputs(real: torch.Tensor,        # (B, C, H, W) real slices of a domain
              real_map: torch.Tensor,    # (B, 1, H, W) the attention of the real slices
              fake_map: torch.Tensor,    # (B, 1, H, W) the attention that the translations were made with
              view: str = 'whole',       # 'whole', 'product' or 'channel'
-             mask_real: str = 'paper'): # for 'product': 'paper' (fake_map), 'own' or 'none'
+             mask_real: str = 'paper'): # for 'product': 'paper' (fake_map) or 'none'
     "What the discriminator is given of real and of translated slices. Raises SettingsError. Source: Eq. 6, 7."
     if view == 'product':
-        masks = dict(paper=fake_map, own=real_map, none=torch.ones_like(real_map))
-        if mask_real not in masks: raise SettingsError(f"mask_real={mask_real!r}: use 'paper', 'own' or 'none'")
+        masks = dict(paper=fake_map, none=torch.ones_like(real_map))
+        if mask_real not in masks: raise SettingsError(f"mask_real={mask_real!r}: use 'paper' or 'none'")
         real_map = masks[mask_real]
     return d_input(real, real_map, view), d_input(fake, fake_map, view)

@@ -34,9 +34,8 @@ class SAGGANSettings:
     spectral: bool = option(True, 'spectral normalization of every discriminator layer')
     gan_mode: GanMode = option('hinge', 'the adversarial loss; bce as in Eq. 6, 7')
     view: Literal['whole', 'product', 'channel'] = option('whole', 'what D sees; product as in Eq. 6, 7')
-    mask_real: Literal['paper', 'own', 'none'] = option(
-        'paper', "for view 'product': by whose map a real slice is masked", retired=('own',))
-    steps_whole: int = option(0, "steps in which D sees whole slices before 'product' holds", retired=True)
+    mask_real: Literal['paper', 'none'] = option('paper', "for view 'product': by the map of the fake, or not at all")
+    steps_whole: int = option(0, retired=True)
     pool_size: int = option(50, 'translations remembered for the discriminators; 0: none')
     lambda_gan: float = option(1., 'Eq. 6, 7')
     lambda_cycle: float = option(10., 'Eq. 8')
@@ -45,7 +44,7 @@ class SAGGANSettings:
     lambda_identity: float = option(0., 'a content generator leaves slices of its own target domain alone')
     lambda_normal: float = option(2., 'the lesion attention of normal slices is zero')
     lambda_shape: float = option(1., 'placed maps, with their slices, look like annotated ones')
-    shape_sees: Literal['pair', 'map'] = option('pair', 'slice and map, or the map alone', retired=True)
+    shape_sees: str = option('pair', retired=True)
     lambda_found: float = option(.3, 'the lesion attention, frozen, finds what was put')
     lambda_d: float = option(1., "of the discriminators' sum")
     inside: float = option(.8, 'share of foreground around a pixel that may get a lesion; 0: everywhere')
@@ -71,9 +70,7 @@ class SAGGAN(Translator):
         discriminators = dict(
             normal=Discriminator(channels, *size),
             lesion=Discriminator(channels, *size))
-        if s.lambda_shape:
-            channels = s.channels + 1 if s.shape_sees == 'pair' else 1
-            discriminators['shape'] = Discriminator(channels, *size)
+        if s.lambda_shape: discriminators['shape'] = Discriminator(s.channels + 1, *size)
         where, what = network_size(s, s.attention_size), network_size(s)
         generators = dict(
             attention_normal=AttentionNet(s.channels, **where),
@@ -92,27 +89,11 @@ class SAGGAN(Translator):
         if to == 'lesion' and self.settings.inside: attention = attention * self.interior(x, self.settings.inside)
         return composite(attention, content, x), attention, content
 
-# %% ../nbs/30_saggan.ipynb #5f11cc11
-@patch
-def current_view(self: SAGGAN):
-    "What the discriminators of slices see at this step: 'whole', 'product' or 'channel'."
-    s = self.settings
-    if s.view == 'product' and self.step < s.steps_whole: return 'whole'
-    return s.view
-
 # %% ../nbs/30_saggan.ipynb #6deef379
 def pair(image: torch.Tensor,      # (B, C, H, W)
          attention: torch.Tensor): # (B, 1, H, W)
     "Slice and map as one tensor (B, C + 1, H, W), the map in [-1, 1] like the slice."
     return torch.cat([image, attention * 2 - 1], 1)
-
-# %% ../nbs/30_saggan.ipynb #74139f68
-@patch
-def shape_input(self: SAGGAN,
-                image: torch.Tensor,      # (B, C, H, W) lesion slices, real or fake
-                attention: torch.Tensor): # (B, 1, H, W) the annotation, or the map that the fake was made with
-    "What the discriminator of shapes is given."
-    return pair(image, attention) if self.settings.shape_sees == 'pair' else attention
 
 # %% ../nbs/30_saggan.ipynb #1e9ad50b
 @patch
@@ -125,12 +106,12 @@ def adding_loss(self: SAGGAN,
     loss_found = detection_loss(attention_fake, attention_normal.detach())
     reconstruction = composite(attention_fake, nets['content_normal'](fake_lesion), fake_lesion)
 
-    loss_gan = self.generator_gan_loss('lesion', d_input(fake_lesion, attention_normal, self.current_view()))
+    loss_gan = self.generator_gan_loss('lesion', d_input(fake_lesion, attention_normal, s.view))
     loss_cycle = cycle_loss(normal, reconstruction)
     loss = s.lambda_found * loss_found + s.lambda_gan * loss_gan + s.lambda_cycle * loss_cycle
     log = dict(gan=loss_gan, cycle=loss_cycle)
     if s.lambda_shape:
-        log['shape'] = self.generator_gan_loss('shape', self.shape_input(fake_lesion, attention_normal))
+        log['shape'] = self.generator_gan_loss('shape', pair(fake_lesion, attention_normal))
         loss = loss + s.lambda_shape * log['shape']
     if s.lambda_identity:
         log['identity'] = cycle_loss(batch['lesion'], nets['content_lesion'](batch['lesion']))
@@ -154,7 +135,7 @@ def removing_loss(self: SAGGAN,
     dice = soft_dice((attention_lesion > .5).float(), batch['mask']).mean()
     reconstruction = self.generate(fake_normal, 'lesion')[0]
 
-    loss_gan = self.generator_gan_loss('normal', d_input(fake_normal, attention_lesion, self.current_view()))
+    loss_gan = self.generator_gan_loss('normal', d_input(fake_normal, attention_lesion, s.view))
     loss_cycle = cycle_loss(lesion, reconstruction)
     loss = (s.lambda_mask * loss_mask + s.lambda_normal * loss_normal
             + s.lambda_gan * loss_gan + s.lambda_cycle * loss_cycle)
@@ -184,12 +165,12 @@ def discriminator_loss(self: SAGGAN,
     for domain in self.directions:
         attention_real, attention_fake = fakes[f'attention_{domain}'], fakes[f'attention_{OTHER[domain]}']
         real, fake = d_inputs(batch[domain], fakes[f'fake_{domain}'], attention_real, attention_fake,
-                              self.current_view(), s.mask_real)
+                              s.view, s.mask_real)
         loss_real, loss_fake = self.discriminator_gan_losses(domain, (real,), (fake,))
         loss = loss + loss_real + loss_fake
     if s.lambda_shape:
-        real = self.shape_input(batch['lesion'], batch['mask'])
-        fake = self.shape_input(fakes['fake_lesion'], fakes['attention_normal'])
+        real = pair(batch['lesion'], batch['mask'])
+        fake = pair(fakes['fake_lesion'], fakes['attention_normal'])
         loss_real, loss_fake = self.discriminator_gan_losses('shape', (real,), (fake,))
         loss = loss + loss_real + loss_fake
     return loss * s.lambda_d, {}

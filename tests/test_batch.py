@@ -15,6 +15,7 @@ from saggan.experiment.batch import locked, run_study
 from saggan.base.registry import STAGES
 from saggan.base.core import DataError, SettingsError, read_json, read_jsonl
 from saggan.experiment.runner import NotebookFailed, notebooks_folder, planned, run_notebook
+from saggan.experiment.schema import check_nested
 from saggan.experiment.settings import load_settings, study_settings
 
 HERE = Path(__file__).parent
@@ -29,7 +30,7 @@ def test_every_stage_can_be_parametrised(name):
     path = notebooks_folder()/STAGES[name].notebook
     cell = next(c for c in planned(path).cells if 'parameters' in c.metadata.get('tags', []))
     assert 'run = ' in cell.source and not cell.source.startswith('#|')
-    assert STAGES[name].part == 'story' or planned(path, stage_only=True).cells[1:]
+    assert planned(path, stage_only=True).cells[1:]
 
 
 @pytest.mark.parametrize('path', sorted(notebooks_folder().rglob('*.ipynb')), ids=lambda p: p.stem)
@@ -93,14 +94,18 @@ def test_a_study_runs_skips_and_grows(tmp_path):
     assert run_study(None, out, nbs, quiet).ran == 1
 
 
-def test_a_walkthrough_runs_the_notebooks_whole(tmp_path):
+def test_only_the_stage_of_a_notebook_is_run(tmp_path):
     nbs, out = toy_study(tmp_path/'nbs'), tmp_path/'study'
-    stage(nbs, 'amse', "run = ''", '!run', 'print(7)')
-    assert run_study(settings(methods=('none',)), out, nbs, quiet).ran == 4
-    assert '7\\n' not in (out/'notebooks'/'amse.ipynb').read_text()
-    # that one only: nothing else has demonstrations
-    assert run_study(settings(methods=('none',), walkthrough=True), out, nbs, quiet).ran == 1
-    assert '7\\n' in (out/'notebooks'/'amse.ipynb').read_text()
+    stage(nbs, 'data', "run = ''", '!run', 'print(7)')
+    run_study(settings(methods=('none',)), out, nbs, quiet)
+    assert '7\\n' not in (out/'notebooks'/'data.ipynb').read_text()
+
+
+def test_a_retired_setting_of_an_old_study_is_ignored_with_a_warning():
+    with pytest.warns(UserWarning, match='walkthrough=True is retired'): study_settings(walkthrough=True)
+    with pytest.raises(SettingsError, match='steps_whole=9 is retired: only 0'):
+        check_nested(study_settings(methods=('saggan',), gan=dict(saggan=dict(steps_whole=9))))
+    check_nested(study_settings(methods=('saggan',), gan=dict(saggan=dict(steps_whole=0))))
 
 
 def test_other_settings_are_refused_and_shown(tmp_path):

@@ -2,6 +2,9 @@
 
 `python tests/test_imports.py PICTURE.png` draws it."""
 import ast
+import importlib
+import importlib.util
+import json
 import sys
 import textwrap
 from graphlib import CycleError, TopologicalSorter
@@ -9,7 +12,8 @@ from pathlib import Path
 
 import pytest
 
-PACKAGE = Path(__file__).resolve().parent.parent/'saggan'
+ROOT = Path(__file__).resolve().parent.parent
+PACKAGE = ROOT/'saggan'
 # The story: a chapter may import those before it, and any wing.
 STORY = ('data', 'amse', 'generator', 'discriminator', 'losses', 'sampling', 'training', 'cyclegan', 'saggan',
          'augmentation', 'classification', 'study')
@@ -154,6 +158,45 @@ def test_what_looks_up_is_named(tmp_path, module, source, why):
     assert len(found) == 1 and found[0].startswith(module.replace('__', '.')) and found[0].endswith(why)
 
 
+def statements(path):
+    "The syntax trees of a module, or of each code cell of a notebook, with where they stand."
+    if path.suffix == '.py': return [(str(path.relative_to(ROOT)), ast.parse(path.read_text(encoding='utf-8')))]
+    out = []
+    for i, cell in enumerate(json.loads(path.read_text(encoding='utf-8'))['cells']):
+        if cell['cell_type'] != 'code': continue
+        lines = ''.join(cell['source']).splitlines()
+        plain = '\n'.join('' if line.lstrip().startswith(('%', '!')) else line for line in lines)
+        out.append((f'{path.relative_to(ROOT)}, cell {i}', ast.parse(plain)))
+    return out
+
+
+def names_imported(tree):
+    "(module, name) for each `from saggan... import ...`, at the top or inside a function, not of a `try`."
+    tried = [node for block in ast.walk(tree) if isinstance(block, ast.Try) for node in ast.walk(block)]
+    for node in ast.walk(tree):
+        if not isinstance(node, ast.ImportFrom) or node.level or node in tried: continue
+        if node.module.partition('.')[0] != 'saggan': continue
+        for alias in node.names: yield node.module, alias.name
+
+
+def is_there(module, name):
+    "Is it in the module, or a module below it?"
+    found = importlib.import_module(module)
+    if name == '*' or hasattr(found, name): return True
+    return hasattr(found, '__path__') and importlib.util.find_spec(f'{module}.{name}') is not None
+
+
+@pytest.mark.filterwarnings("ignore:saggan")
+def test_what_a_function_or_a_cell_imports_is_there():
+    "An import inside a function fails only when that line is reached; so every one of them is looked up here."
+    paths = [*ROOT.glob('nbs/**/*.ipynb')]
+    for folder in ('tests', 'tools', 'benchmarks'): paths += ROOT.glob(f'{folder}/**/*.py')
+    found = [(where, *pair) for path in paths for where, tree in statements(path) for pair in names_imported(tree)]
+    assert len(found) > 1000
+    lacking = [f'{where}: {name} is not in {module}' for where, module, name in found if not is_there(module, name)]
+    assert not lacking, '\n'.join(lacking)
+
+
 # The picture
 
 GROUND = 'base', 'io'  # nearly every module imports them: drawn as ground, without arrows
@@ -250,8 +293,8 @@ def arrow(ax, start, end, colour):
 def explain(ax, graph, left):
     "What the picture says, in words, in the corner that the wings leave free."
     state = 'a circle' if circle(graph) else 'no circle'
-    count = sum(map(len, graph.values()))
-    lines = (f'{len(graph)} modules, {count} imports, {state}, {len(faults(graph))} that look up',
+    count, packages = sum(map(len, graph.values())), [name for name in graph if name in WINGS]
+    lines = (f'{len(graph) - len(packages)} modules, {count} imports, {state}, {len(faults(graph))} that look up',
              '',
              'The story is read from top to bottom: a chapter imports only chapters above it.',
              'A wing stands beside the last chapter of the story that it may import.',

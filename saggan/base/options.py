@@ -6,8 +6,9 @@
 __all__ = ['WORDS', 'PLURALS', 'DECIDES', 'Precision', 'Device', 'Augment', 'Upsample', 'GanMode', 'ClassifierName',
            'did_you_mean', 'check_names', 'members', 'base_type', 'element_type', 'is_a', 'of_type', 'kind_words',
            'type_words', 'type_name', 'yaml_hint', 'Option', 'literals', 'listed', 'option', 'options_of',
-           'names_where', 'range_words', 'wanted', 'in_range', 'check_value', 'todays_names', 'from_options',
-           'check_fields', 'deep_merge', 'one_line', 'yaml_line', 'option_lines', 'declared_class', 'settings_class']
+           'names_where', 'range_words', 'wanted', 'in_range', 'check_value', 'todays_names', 'check_retired',
+           'from_options', 'check_fields', 'deep_merge', 'one_line', 'yaml_line', 'option_lines', 'declared_class',
+           'settings_class']
 
 # %% ../../nbs/base/options.ipynb #d4346d14
 import ast, difflib, importlib.util, re, sys, types, typing, warnings
@@ -122,7 +123,7 @@ class Option:
     decides: str = 'results' # one of DECIDES
     travels: bool = False # with the weights, since whoever applies them must know it
     was: tuple = () # old names, which are accepted with a warning
-    retired: bool | tuple = () # True, or those of the choices that will go
+    retired: bool = False # in old files only: nothing reads it
     help: str = '' # for the command line, where it says more than the meaning
     metavar: str | None = None # for the command line
 
@@ -133,7 +134,7 @@ class Option:
     def words(self): return literals(self.kind)
 
     @property
-    def choices(self): return () if self.retired is True else tuple(w for w in self.words if w not in self.retired)
+    def choices(self): return () if self.retired else self.words
 
     @property
     def text(self): return ': '.join(part for part in (listed(self.choices), self.meaning) if part)
@@ -235,7 +236,7 @@ def todays_names(kind, # a settings dataclass
                  given, # dict
                  where='', # file they came from, for the message
                 ):
-    "The same dict with old names replaced; a warning for each, and for a value that is retired."
+    "The same dict under today's names, with a warning for each old one. SettingsError for what is done no longer."
     at, out = f'{where}: ' if where else '', dict(given)
     for name, o in options_of(kind).items():
         for old in o.was:
@@ -243,10 +244,17 @@ def todays_names(kind, # a settings dataclass
             if name in out: raise SettingsError(f'{at}{old!r} is the old name of {name!r}, and both are given.')
             warnings.warn(f'{at}{old!r} is called {name!r} now', stacklevel=2)
             out[name] = out.pop(old)
-        if name not in out or not o.retired: continue
-        gone = out[name] != o.default if o.retired is True else out[name] in o.retired
-        if gone: warnings.warn(f'{at}{name}={out[name]!r} is retired: a later version will refuse it', stacklevel=2)
+        if name in out and o.retired: check_retired(o, out[name], at)
     return out
+
+def check_retired(o,     # Option
+                  value, # that it has in a file
+                  at='', # file it came from, with a colon
+                  ):
+    "SettingsError for a value that would change results; a warning for another one that is not the default."
+    if value == o.default: return
+    if o.decides != 'nothing': raise SettingsError(f'{at}{o.name}={value!r} is retired: only {o.default!r} is left.')
+    warnings.warn(f'{at}{o.name}={value!r} is retired: it does nothing', stacklevel=3)
 
 # %% ../../nbs/base/options.ipynb #b1c601ee
 def from_options(kind, # a settings dataclass
@@ -295,7 +303,7 @@ def yaml_line(value, # that holds
 def option_lines(kind, # a settings dataclass
                 ):
     "Its options as the lines of a table: name, type, default, meaning."
-    known = [o for o in options_of(kind).values() if o.retired is not True]
+    known = [o for o in options_of(kind).values() if not o.retired]
     lines = [(o.name, o.type, repr(o.default), o.text) for o in known]
     widths = [max(len(line[i]) for line in lines) for i in range(3)]
     padded = [[text.ljust(width) for text, width in zip(line, widths)] + [line[3]] for line in lines]

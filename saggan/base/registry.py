@@ -19,7 +19,7 @@ class Stage:
     "One notebook that a run executes."
     name: str  # in labels, in the progress, and of the executed copy
     notebook: str  # its file, below the folder of the notebooks
-    part: str  # 'study', 'story', 'trial', 'extra' or 'report'
+    part: str  # 'study', 'trial', 'extra' or 'report'
     seconds: float = 4.  # a guess; only the proportions count
     needs: tuple = ()  # stages it builds on: the first of them that the method has, else the data
     cost: str = ''  # what its seconds are listed under in the report; '': its name
@@ -31,13 +31,6 @@ NETWORKS = ('translators', 'synthesizers', 'mask_to_image')
 STAGES = {stage.name: stage for stage in [
     Stage('data', '02_data.ipynb', 'study', 10),
     Stage('phantom', 'io/phantom.ipynb', 'study', track='phantom'),
-    Stage('amse', '10_amse.ipynb', 'story'),
-    Stage('generator', '12_generator.ipynb', 'story'),
-    Stage('discriminator', '14_discriminator.ipynb', 'story'),
-    Stage('losses', '16_losses.ipynb', 'story'),
-    Stage('sampling', '18_sampling.ipynb', 'story'),
-    Stage('training', '20_training.ipynb', 'story'),
-    Stage('cyclegan', '29_cyclegan.ipynb', 'story'),
     Stage('translators', 'methods/translators.ipynb', 'trial', 100, cost='networks', trains=True),
     Stage('synthesizers', 'models/synthesizers.ipynb', 'trial', 120, cost='networks', trains=True),
     Stage('mask_to_image', 'models/mask_to_image.ipynb', 'trial', 60, cost='networks', trains=True),
@@ -51,7 +44,7 @@ STAGES = {stage.name: stage for stage in [
     Stage('report', 'report/html.ipynb', 'report', 20)]}
 
 # %% ../../nbs/base/registry.ipynb #92d4fd94
-def stages_in(part: str):  # 'study', 'story', 'trial', 'extra' or 'report'
+def stages_in(part: str):  # 'study', 'trial', 'extra' or 'report'
     "The stages of a part of a run, in order of execution."
     return [stage for stage in STAGES.values() if stage.part == part]
 

@@ -179,7 +179,7 @@ def study_options(p, # parser
     add_options(p, 'track', 'source', 'data', 'preset')
     data_options(p)
     if grid: grid_options(p)
-    add_options(p, 'walkthrough', 'device', 'precision')
+    add_options(p, 'device', 'precision')
     more = p.add_argument('--set', action='append', metavar='KEY=VALUE',
                           help='any other setting, such as gan.lr=3e-4 or gan.saggan.warmup=1000; '
                                'saggan info settings lists them')

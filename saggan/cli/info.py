@@ -103,7 +103,7 @@ def settings_table():
         for name, option in options_in(gan).items(): options[f'gan.{gan}.{name}'] = option
     table = {}
     for name, option in options.items():
-        if option.retired is True: continue
+        if option.retired: continue
         default = '' if option.default == {} else repr(option.default)
         table[name] = dict(type=option.type, default=default, meaning=option.text)
     return table

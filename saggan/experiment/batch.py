@@ -286,7 +286,7 @@ def run_plan(plan,     # saggan.experiment.plan.Plan
             run_chains(chains, progress, plan.workers, plan.threads, retry, kernels)
         kernels.dismiss(1)
         if upto or not files_of_trials(plan.out, 'classifier/*/predictions.csv'): return
-        run_chains([report_tasks(plan.folder, plan.out, plan.settings.walkthrough)], progress, kernels=kernels)
+        run_chains([report_tasks(plan.folder, plan.out)], progress, kernels=kernels)
 
 # %% ../../nbs/experiment/batch.ipynb #dc51c055
 def run_study(settings,    # StudySettings, or None to go on with those of the folder

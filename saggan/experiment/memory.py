@@ -39,11 +39,11 @@ def measured_step(configuration: str, # as in `step_cost`
                   options: dict):
     "GiB at the peak of two steps, seconds of the second."
     import torch
-    from saggan.experiment.costs import game_of, seconds_of, toy_slices
+    from saggan.experiment.costs import gan_of, seconds_of, toy_slices
     from saggan.training import optimisation_step, setup
     from saggan.methods.translators import gan_settings
     _, networks, training = gan_settings(channels, 0, preset, configuration, **options)
-    gan, batches = game_of(configuration, (networks, training), toy_slices(size, channels, 8), 10)
+    gan, batches = gan_of(configuration, (networks, training), toy_slices(size, channels, 8), 10)
     hardware, optimizers = setup(gan, training)
     def step(): optimisation_step(gan, hardware.put(next(batches)), optimizers, hardware, training.accumulate)
     seconds = seconds_of(step, 600.)

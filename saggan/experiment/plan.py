@@ -17,7 +17,7 @@ from ..base.hardware import processors
 from .schema import network_settings
 from ..base.registry import METHODS, NETWORKS, STAGES, stage_of, stages_in, stages_up_to, without_number
 from ..io.run_folder import files_of_trials, is_trial, method_and_seed, predictions_file, trial_dir
-from .runner import Task, fingerprint, notebooks_folder, planned
+from .runner import Task, fingerprint, notebooks_folder
 from .settings import trial_settings, data_settings, load_settings, merged_settings
 
 # %% ../../nbs/experiment/plan.ipynb #d0cff82b
@@ -27,25 +27,23 @@ def study_task(folder,   # with the notebooks
                settings, # StudySettings
                ):
     "The task of a stage that is run once for the study."
-    path, stage_only = Path(folder)/stage.notebook, not settings.walkthrough
-    mark = fingerprint(path, None, stage_only, data_settings(settings))
-    return Task(stage.name, path, Path(out)/'notebooks'/f'{stage.name}.ipynb', dict(run=str(out)), stage_only, mark)
+    path, output = Path(folder)/stage.notebook, Path(out)/'notebooks'/f'{stage.name}.ipynb'
+    mark = fingerprint(path, None, True, data_settings(settings))
+    return Task(stage.name, path, output, dict(run=str(out)), True, mark)
 
 def is_due(folder,   # with the notebooks
            stage,    # of saggan.base.registry
            settings, # StudySettings
            ):
-    "Has the study anything to run in that notebook? A story without stage cells is only read in a walkthrough."
-    path = Path(folder)/stage.notebook
-    if not path.exists() or stage.track not in ('', settings.track): return False
-    return settings.walkthrough or len(planned(path, stage_only=True).cells) > 1
+    "Does the study run that notebook?"
+    return (Path(folder)/stage.notebook).exists() and stage.track in ('', settings.track)
 
 def study_tasks(folder,   # with the notebooks
                 out,      # folder of the study
                 settings, # StudySettings
                 ):
     "Tasks that are run once, in two lists: the data, and what follows. DataError when the data have no notebook."
-    stages = [stage for stage in stages_in('study') + stages_in('story') if is_due(folder, stage, settings)]
+    stages = [stage for stage in stages_in('study') if is_due(folder, stage, settings)]
     tasks = [study_task(folder, out, stage, settings) for stage in stages]
     first = [task for task in tasks if task.label == 'data']
     if not first: raise DataError(f'{folder}: notebook {STAGES["data"].notebook} is missing.')
@@ -107,7 +105,6 @@ def trial_tasks(folder,   # with the notebooks
 # %% ../../nbs/experiment/plan.ipynb #07f6feeb
 def report_tasks(folder,      # with the notebooks
                  out,         # folder of the study
-                 whole=False, # with their tests and demonstrations
                  ):
     "Tasks for table and report; they are due again when a prediction or a failure changed."
     results = [(p.relative_to(out).as_posix(), sha256(p)) for p in files_of_trials(out, 'classifier/*/predictions.csv')]
@@ -116,9 +113,9 @@ def report_tasks(folder,      # with the notebooks
     for stage in stages_in('report'):
         path = Path(folder)/stage.notebook
         if not path.exists(): continue
-        mark = fingerprint(path, None, not whole, results, after)
+        mark = fingerprint(path, None, True, results, after)
         output = Path(out)/'notebooks'/f'{stage.name}.ipynb'
-        tasks.append(Task(stage.name, path, output, dict(run=str(out)), not whole, mark, after))
+        tasks.append(Task(stage.name, path, output, dict(run=str(out)), True, mark, after))
         after = mark
     return tasks
 
@@ -197,7 +194,7 @@ def make_plan(settings,    # StudySettings, or None for those of the folder
         wanted, more = stages_up_to(upto), []
         chains = [[task for task in chain if stage_of(task.name) in wanted] for chain in chains]
     chains.sort(key=len, reverse=True)  # the long ones first: a GAN that starts last is waited for
-    report = [] if upto else report_tasks(folder, out, agreed.walkthrough)
+    report = [] if upto else report_tasks(folder, out)
     return Plan(agreed, out, folder, env, first, more, chains, report, *how_many(agreed, len(chains), env['gpu']))
 
 # %% ../../nbs/experiment/plan.ipynb #55ac4532

@@ -20,7 +20,7 @@ from papermill.execute import execute_notebook
 from papermill.log import logger
 from ..base.core import DataError, SagganError, package_folder, read_json, sha256, write_json
 from ..base.hardware import held_memory, peak_memory, reset_peak
-from ..base.registry import STAGES
+from ..base.registry import STAGES, without_number
 from .settings import check_names
 
 # %% ../../nbs/experiment/runner.ipynb #db775b40
@@ -346,7 +346,8 @@ def find_notebook(name):  # path of a notebook, the name of its stage, or its ow
     if Path(name).exists(): return Path(name).resolve()
     folder = notebooks_folder()
     if str(name) in STAGES: return folder/STAGES[str(name)].notebook
-    paths = sorted(folder.rglob(Path(name).with_suffix('.ipynb').name))
+    stem = Path(name).stem
+    paths = [p for p in sorted(folder.rglob('*.ipynb')) if stem in (p.stem, without_number(p.stem))]
     if not paths: raise DataError(f'{name}: there is no such notebook.')
     return paths[0]
 

@@ -179,7 +179,7 @@ def option_rows(given, # dict: what was asked
     out = []
     for name, o in known.items():
         if name in given: out.append(yaml_line(given[name], o, indent))
-        elif name in values and o.retired is not True: out.append(yaml_line(values[name], o, indent, asked=False))
+        elif name in values and not o.retired: out.append(yaml_line(values[name], o, indent, asked=False))
     return out
 
 # %% ../../nbs/experiment/schema.ipynb #368c501b
@@ -216,7 +216,7 @@ def commented(settings, # StudySettings
 def names_in(part, # as in `options_in`
             ):
     "Names of the options there that are offered."
-    return [name for name, o in options_in(part).items() if o.retired is not True]
+    return [name for name, o in options_in(part).items() if not o.retired]
 
 def setting_names(prefix='', # what was typed so far
                  ):

@@ -78,9 +78,7 @@ class StudySettings(SourceSettings):
     classify: dict = option(dict, 'settings of saggan.classification')
     segment: dict = option(dict, 'settings of saggan.evaluation.segmentation')
     fidelity: dict = option(dict, 'options of saggan.evaluation.fidelity')
-    walkthrough: bool = option(
-        False, "execute the study's teaching notebooks whole, with tests and demonstrations, not their stages only",
-        decides='nothing')
+    walkthrough: bool = option(False, decides='nothing', retired=True)
     precision: Precision = option('auto', 'of the numbers in the networks')
     device: Device = option('auto', 'where networks are trained', decides='nothing')
     workers: int = option(0, 'cells at a time; 0: one on a GPU, else one for each processor', decides='nothing',
@@ -169,7 +167,7 @@ TRACKS = dict(
 PRESETS = dict(
     smoke=dict(image_size=32, seeds=(0,), methods=('none', 'classic', 'pggan', 'shin', 'saggan'), extras=tuple(EXTRAS)),
     quickstart=dict(image_size=64, seeds=(0, 1), extras=('fidelity',)),
-    paper=dict(seeds=(0, 1, 2, 3, 4), walkthrough=True, classifiers=('resnet18', 'densenet121', 'vgg11_bn'),
+    paper=dict(seeds=(0, 1, 2, 3, 4), classifiers=('resnet18', 'densenet121', 'vgg11_bn'),
                methods=(*GROUPS['table1'], 'mixup', 'cutmix', 'cutout', 'copy_paste'), extras=tuple(EXTRAS)),
 )
 for name, preset in PRESETS.items():
