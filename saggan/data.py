@@ -19,7 +19,7 @@ from .base.options import check_names
 from .io.dataset import COLUMNS, SPLITS, Rows, SliceSet, assert_disjoint, concat, open_set, split_patients
 from .io.dataset import to_csv, write_rows
 from .io.layouts import find_brats, find_image_mask
-from .io.preprocessing import export_nifti, normalise, prepare_case, restore, restore_mask, undo
+from .io.preprocessing import REASONS, export_nifti, normalise, prepare_case, restore, restore_mask, undo
 
 # %% ../nbs/02_data.ipynb #fad5889d
 _all_ = ['SliceSet', 'Rows', 'assert_disjoint', 'concat', 'export_nifti', 'normalise', 'restore', 'restore_mask',
@@ -65,7 +65,6 @@ def _twice(lines_of, # case index -> (Case, its lines of the table)
 # %% ../nbs/02_data.ipynb #a3c0b3fd
 LAYOUTS = {'brats': find_brats, 'image-mask': find_image_mask, 'phantom': 'saggan.io.phantom:phantom_cases'}
 
-# %% ../nbs/02_data.ipynb #2efdc3db
 def _finder(layout):
     "The function that lists the cases of a layout; SettingsError when there is no such layout."
     check_names([layout], LAYOUTS, 'layout')
@@ -89,7 +88,6 @@ def list_cases(source, # folder; for the phantom also a number of patients
     chosen = {people[i] for i in np.linspace(0, len(people) - 1, limit).round().astype(int)}
     return [c for c in cases if c.patient in chosen]
 
-# %% ../nbs/02_data.ipynb #45d7eb13
 def _names(modalities, layout):
     "Modalities as a tuple of names: the layout's default for None, 'a,b' taken apart."
     if modalities is None: return ('flair',) if layout == 'image-mask' else ('t1ce',)
@@ -104,7 +102,6 @@ def _named_hash(path, # of a file
     try: return name, sha256(path)
     except OSError: return name, 'unreadable'
 
-# %% ../nbs/02_data.ipynb #2ea4e9a8
 def fingerprint(cases, # list of Case
                 root, # folder that names are relative to
                ):
@@ -157,6 +154,44 @@ def _join(folder, name, which, dtype, shape):
             (folder/f'{i}.{name}').unlink()
     blocks = progress(pieces(), total=len(which), desc=f'joining {name}')
     return write_rows(folder/f'{name}.npy', blocks, dtype, shape)
+
+def _join_all(folder, good, size):
+    "Images and masks of the good cases, each as one array; name -> hash."
+    n = sum(len(lines) for lines, _ in good.values())
+    first_record = next(iter(good.values()))[1]
+    channels = len(first_record['modalities'])
+    return dict(images=_join(folder, 'images', list(good), np.float32, (n, channels, size, size)),
+                masks=_join(folder, 'masks', list(good), np.uint8, (n, 1, size, size)))
+
+# %% ../nbs/02_data.ipynb #e5c1dc33
+def _split_column(table, asked):
+    "The split of each line of the table, and notes on what is odd about it."
+    notes = []
+    try: who = split_patients(table, asked['fractions'], asked['seed'])
+    except DataError as e:
+        who = dict.fromkeys(table.patient, 'train')
+        notes.append(f'all slices are in train: {e}')
+    lesions = table.groupby('patient').label.sum()
+    free = sorted(lesions.index[lesions == 0])
+    if free: notes.append(f'{len(free)} patients have no lesion slice: {", ".join(free[:5])}')
+    return table.patient.map(who), notes
+
+# %% ../nbs/02_data.ipynb #d0cc0d4f
+def _finish(partial, asked, sources, good, bad, arrays):
+    "Split the patients, write table, records and settings; what is left of bad cases goes."
+    table = pd.DataFrame([line for lines, _ in good.values() for line in lines])[COLUMNS]
+    records = [record for _, record in good.values()]
+    table['split'], odd = _split_column(table, asked)
+    assert_disjoint(*(table[table.split == s] for s in SPLITS))
+    write_text(partial/'table.csv', to_csv(table))
+    write_json(partial/'volumes.json', records)
+    counts = dict(patients=table.patient.nunique(), volumes=len(good), slices=len(table), lesion=int(table.label.sum()))
+    left_out = {k: sum(record['left_out'][k] for record in records) for k in REASONS}
+    notes = [n for record in records for n in record['notes']] + odd
+    more = dict(asked=asked, counts=counts, slices_left_out=left_out, cases_left_out=list(bad.values()), notes=notes,
+                sources=sources, arrays=arrays)
+    write_json(partial/'settings.json', asked | more)
+    for p in (*partial.glob('*.images'), *partial.glob('*.masks')): p.unlink()
 
 # %% ../nbs/02_data.ipynb #428ac9c0
 @contextlib.contextmanager
@@ -219,46 +254,6 @@ def prepare(source, # folder of the data set; for the phantom also a number of p
         os.replace(partial, out)
     return open_set(out)
 
-# %% ../nbs/02_data.ipynb #a51e1224
-def _join_all(folder, good, size):
-    "Images and masks of the good cases, each as one array; name -> hash."
-    n = sum(len(lines) for lines, _ in good.values())
-    first_record = next(iter(good.values()))[1]
-    channels = len(first_record['modalities'])
-    return dict(images=_join(folder, 'images', list(good), np.float32, (n, channels, size, size)),
-                masks=_join(folder, 'masks', list(good), np.uint8, (n, 1, size, size)))
-
-# %% ../nbs/02_data.ipynb #e5c1dc33
-def _split_column(table, asked):
-    "The split of each line of the table, and notes on what is odd about it."
-    notes = []
-    try: who = split_patients(table, asked['fractions'], asked['seed'])
-    except DataError as e:
-        who = dict.fromkeys(table.patient, 'train')
-        notes.append(f'all slices are in train: {e}')
-    lesions = table.groupby('patient').label.sum()
-    free = sorted(lesions.index[lesions == 0])
-    if free: notes.append(f'{len(free)} patients have no lesion slice: {", ".join(free[:5])}')
-    return table.patient.map(who), notes
-
-# %% ../nbs/02_data.ipynb #d0cc0d4f
-def _finish(partial, asked, sources, good, bad, arrays):
-    "Split the patients, write table, records and settings; what is left of bad cases goes."
-    table = pd.DataFrame([line for lines, _ in good.values() for line in lines])[COLUMNS]
-    records = [record for _, record in good.values()]
-    table['split'], odd = _split_column(table, asked)
-    assert_disjoint(*(table[table.split == s] for s in SPLITS))
-    write_text(partial/'table.csv', to_csv(table))
-    write_json(partial/'volumes.json', records)
-    counts = dict(patients=table.patient.nunique(), volumes=len(good), slices=len(table), lesion=int(table.label.sum()))
-    reasons = ('constant', 'tiny lesion', 'little foreground')
-    left_out = {k: sum(record['left_out'][k] for record in records) for k in reasons}
-    notes = [n for record in records for n in record['notes']] + odd
-    more = dict(asked=asked, counts=counts, slices_left_out=left_out, cases_left_out=list(bad.values()), notes=notes,
-                sources=sources, arrays=arrays)
-    write_json(partial/'settings.json', asked | more)
-    for p in (*partial.glob('*.images'), *partial.glob('*.masks')): p.unlink()
-
 # %% ../nbs/02_data.ipynb #c5667597
 def _counts(name, # of a split, or 'all'
             table, # the lines of it
@@ -270,7 +265,6 @@ def _counts(name, # of a split, or 'all'
                 prevalence=table.label.mean() if len(table) else math.nan,
                 median_area=px.median()/area if len(px) else math.nan)
 
-# %% ../nbs/02_data.ipynb #ced32da6
 def prevalence(s, # SliceSet
               ):
     """Frame with one line a split and one for all.

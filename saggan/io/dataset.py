@@ -151,6 +151,9 @@ def tensors(self: SliceSet,
               self.table.label.to_numpy(np.int64, copy=True)]
     return tuple(torch.from_numpy(a).to(device) for a in arrays)
 
+# %% ../../nbs/io/dataset.ipynb #86cd32e7
+FOREGROUND_THRESHOLD = -.8 # a normalised pixel above this: a tenth of the volume's range above its darkest tissue
+
 # %% ../../nbs/io/dataset.ipynb #d266f045
 def _with_columns(table, # frame or dict with at least `patient`
                   images, # (N, C, H, W)
@@ -188,8 +191,21 @@ def from_arrays(images, # (N, C, H, W) or (N, H, W) in [-1, 1]
 
 SliceSet.from_arrays = staticmethod(from_arrays)
 
-# %% ../../nbs/io/dataset.ipynb #86cd32e7
-FOREGROUND_THRESHOLD = -.8 # a normalised pixel above this: a tenth of the volume's range above its darkest tissue
+# %% ../../nbs/io/dataset.ipynb #b5e2f8f0
+def _assert_nothing_shared(a, b):
+    "DataError when two frames share a patient or a slice."
+    for column, what in (('patient', 'patient'), ('sha256', 'slice (by its voxels)')):
+        if column not in a or column not in b: continue
+        both = sorted((set(a[column]) & set(b[column])) - {''})
+        if both:
+            raise DataError(f'leakage: {len(both)} {what}(s) in both of two sets that '
+                            f'must be disjoint, such as {both[0]}. Split by patient.')
+
+def assert_disjoint(*sets, # SliceSets, or frames with `patient` and, where known, `sha256`
+                   ):
+    "DataError when two of the sets share a patient or a slice."
+    tables = [s if isinstance(s, pd.DataFrame) else s.table for s in sets]
+    for a, b in itertools.combinations(tables, 2): _assert_nothing_shared(a, b)
 
 # %% ../../nbs/io/dataset.ipynb #74e5ddf8
 @patch
@@ -209,23 +225,6 @@ def split(self: SliceSet,
             text = frame.to_csv(index=False, lineterminator='\n')
             write_text(Path(self.folder)/'splits'/f'seed-{seed}.csv', text)
     return new
-
-# %% ../../nbs/io/dataset.ipynb #b5e2f8f0
-def _assert_nothing_shared(a, b):
-    "DataError when two frames share a patient or a slice."
-    for column, what in (('patient', 'patient'), ('sha256', 'slice (by its voxels)')):
-        if column not in a or column not in b: continue
-        both = sorted((set(a[column]) & set(b[column])) - {''})
-        if both:
-            raise DataError(f'leakage: {len(both)} {what}(s) in both of two sets that '
-                            f'must be disjoint, such as {both[0]}. Split by patient.')
-
-# %% ../../nbs/io/dataset.ipynb #b7ae8f55
-def assert_disjoint(*sets, # SliceSets, or frames with `patient` and, where known, `sha256`
-                   ):
-    "DataError when two of the sets share a patient or a slice."
-    tables = [s if isinstance(s, pd.DataFrame) else s.table for s in sets]
-    for a, b in itertools.combinations(tables, 2): _assert_nothing_shared(a, b)
 
 # %% ../../nbs/io/dataset.ipynb #ac014a04
 def hash_rows(array, # (N, ...) array, memory map or Rows
@@ -254,6 +253,12 @@ def write_rows(path, # .npy file
         os.fsync(f.fileno())
     return h.hexdigest()
 
+# %% ../../nbs/io/dataset.ipynb #54dee910
+def to_csv(table, # frame with COLUMNS
+          ):
+    "The table as text, the same on every system."
+    return table.to_csv(index=False, lineterminator='\n', float_format='%.6f')
+
 # %% ../../nbs/io/dataset.ipynb #67c4f4cf
 @patch(as_prop=True)
 def hash(self: SliceSet):
@@ -262,12 +267,6 @@ def hash(self: SliceSet):
     arrays = [known.get(k) or hash_rows(getattr(self, k)) for k in ('images', 'masks')]
     rest = {k: v for k, v in self.settings.items() if k != 'arrays'}
     return sha256(json.dumps([rest, arrays, to_csv(self.table)], default=str, sort_keys=True).encode())
-
-# %% ../../nbs/io/dataset.ipynb #54dee910
-def to_csv(table, # frame with COLUMNS
-          ):
-    "The table as text, the same on every system."
-    return table.to_csv(index=False, lineterminator='\n', float_format='%.6f')
 
 # %% ../../nbs/io/dataset.ipynb #cd921feb
 def _read_set(folder):
@@ -305,7 +304,6 @@ def _write_array(path, array):
     blocks = (array[i:i + 64] for i in range(0, len(array), 64))
     return write_rows(path, blocks, array.dtype, array.shape)
 
-# %% ../../nbs/io/dataset.ipynb #84bb2266
 @patch
 def save(self: SliceSet,
          folder, # new, or empty

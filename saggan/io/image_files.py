@@ -15,7 +15,6 @@ from ..base.core import DataError
 # %% ../../nbs/io/image_files.ipynb #c88d2371
 MAX_PIXELS = 2**26 # of one picture
 
-# %% ../../nbs/io/image_files.ipynb #95266af1
 def _plain_mode(im, # pillow picture, not yet decoded
                 path, # for the error
                ):
@@ -48,7 +47,6 @@ def read_picture(path, # TIFF, PNG, JPG or BMP
 CHANNELS = dict(pre=0, flair=1, post=2, # of TCIA-LGG: T1 before contrast, FLAIR, T1 after
                 us=0, gray=0) # of grey pictures saved in colour: any
 
-# %% ../../nbs/io/image_files.ipynb #77d4bf68
 def _channel(name): # key of CHANNELS, or a channel's number
     "The number of a channel; -1 when there is none of that name."
     name = str(name).lower()

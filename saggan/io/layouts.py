@@ -41,7 +41,6 @@ def _sorted_visible(names):
     "Names that do not begin with a dot, in natural order."
     return sorted((n for n in names if not n.startswith('.')), key=natural)
 
-# %% ../../nbs/io/layouts.ipynb #10cf3532
 def walk(source, # folder
          endings, # file name endings, lower case, with the dot
         ):
@@ -131,8 +130,9 @@ def _brats_site(case, # its name
                 grade, # name of the folder above, or ''
                ):
     "'HGG/CBICA': the grade and the institute of a BraTS case, as far as they are known."
-    institute = re.match(r'BraTS\d+_([A-Za-z]+\d*)_[A-Za-z0-9]+_\d+$', case)
-    return '/'.join(filter(None, (grade, institute and institute[1])))
+    match = re.match(r'BraTS\d+_([A-Za-z]+\d*)_[A-Za-z0-9]+_\d+$', case)
+    institute = match[1] if match else ''
+    return '/'.join(part for part in (grade, institute) if part)
 
 # %% ../../nbs/io/layouts.ipynb #dba53c8d
 def _brats_modalities(names):
@@ -142,6 +142,18 @@ def _brats_modalities(names):
             hint = did_you_mean(name, MODALITIES)
             raise SettingsError(f'no modality {name!r} in BraTS; choose from {list(MODALITIES)}.{hint}')
     return tuple(MODALITIES[str(name).lower()] for name in names)
+
+# %% ../../nbs/io/layouts.ipynb #632b9b83
+def _once(cases):
+    "Cases in natural order; a name that occurs again is a problem of the later one."
+    cases, times = sorted(cases, key=lambda c: natural(c.name)), Counter()
+    for c in cases:
+        times[c.name] += 1
+        if times[c.name] == 1: continue
+        where = c.files()[0].parent if c.files() else c.name
+        c.problem = f'{c.problem} {where}: a second case named {c.name}. Remove or rename one of them.'.strip()
+        c.name += f' ({times[c.name]})'
+    return cases
 
 # %% ../../nbs/io/layouts.ipynb #b34ba2a1
 def find_brats(source, # folder that holds case folders at any depth
@@ -165,18 +177,6 @@ def find_brats(source, # folder that holds case folders at any depth
                         'for pictures use layout="image-mask".')
     return _once(cases)
 
-# %% ../../nbs/io/layouts.ipynb #632b9b83
-def _once(cases):
-    "Cases in natural order; a name that occurs again is a problem of the later one."
-    cases, times = sorted(cases, key=lambda c: natural(c.name)), Counter()
-    for c in cases:
-        times[c.name] += 1
-        if times[c.name] == 1: continue
-        where = c.files()[0].parent if c.files() else c.name
-        c.problem = f'{c.problem} {where}: a second case named {c.name}. Remove or rename one of them.'.strip()
-        c.name += f' ({times[c.name]})'
-    return cases
-
 # %% ../../nbs/io/layouts.ipynb #52b2ebba
 PICTURES = ('.tif', '.tiff', '.png', '.jpg', '.jpeg', '.bmp')
 _IMAGES = ('images', 'image', 'imgs', 'img') # names of folders
@@ -189,14 +189,14 @@ def _folder_beside(folder, names, files_of):
     "The folder with files beside `folder` that has one of these names, or None."
     return next((d for d in files_of if d.parent == folder.parent and d.name.lower() in names), None)
 
-# %% ../../nbs/io/layouts.ipynb #9ef15b8e
 def _pair_up(folder, # with pictures
              files_of, # folder -> its pictures
             ):
     "(image, masks) pairs of one folder, and the masks that belong to no image."
     mask_folder = _folder_beside(folder, _MASKS, files_of) if folder.name.lower() in _IMAGES else None
     files, masks = files_of[folder], {}
-    for f in files if mask_folder is None else files_of[mask_folder]:
+    maybe_masks = files if mask_folder is None else files_of[mask_folder]
+    for f in maybe_masks:
         match = _MASK.match(f.stem)
         if match: masks.setdefault(match['stem'], []).append(f)
         elif mask_folder is not None: masks.setdefault(f.stem, []).append(f)
@@ -245,7 +245,8 @@ def _picture_case(folder, who, relative, pairs, modalities, problem):
     "The case of one patient's pictures in one folder, whose path from the source is `relative`."
     name = who if relative in ('.', who) or folder.name == who else f'{relative}/{who}'
     site = re.match(r'TCGA_([A-Za-z0-9]{2})_', who)
-    images, masks = [image for image, _ in pairs], [masks for _, masks in pairs]
+    images = [image for image, _ in pairs]
+    masks = [masks_of_image for _, masks_of_image in pairs]
     return Case(name, who, site[1] if site else '', 'pictures', tuple(modalities), images, masks, problem)
 
 # %% ../../nbs/io/layouts.ipynb #bf73248b

@@ -249,7 +249,6 @@ def _is_whole(value, least):
     "Is it a whole number, at least that?"
     return isinstance(value, (int, np.integer)) and not isinstance(value, bool) and value >= least
 
-# %% ../../nbs/io/phantom.ipynb #5766f667
 def check_options(n_patients, shape, contrast, lesion_free, sites):
     "SettingsError when `write_phantom` cannot make what is asked."
     if not _is_whole(n_patients, 1):

@@ -22,7 +22,6 @@ def to_stack(volume, # (X, Y, Z) in RAS
     "Axial pictures (Z, Y, X) of a RAS volume, anterior up, the patient's right on the left."
     return volume.transpose(2, 1, 0)[:, ::-1, ::-1]
 
-# %% ../../nbs/io/preprocessing.ipynb #d84878bd
 def from_stack(stack, # (Z, Y, X) pictures
               ):
     "The RAS volume (X, Y, Z) of axial pictures: the inverse of `to_stack`."
@@ -83,9 +82,6 @@ def load_case(case, # Case
         raise DataError(f'{case.images[0]}: too large for the memory at hand. '
                         'Use fewer workers, or crop it.') from e
 
-# %% ../../nbs/io/preprocessing.ipynb #ded1b638
-STEP = .01 # distance of the darkest tissue from the background
-
 # %% ../../nbs/io/preprocessing.ipynb #9dc9725f
 def intensity_range(images, # (C, D, H, W) in the source's scale
                     percentiles=(.5, 99.5), # of the voxels that are not 0
@@ -98,6 +94,9 @@ def intensity_range(images, # (C, D, H, W) in the source's scale
         out.append((lo, hi if hi > lo else lo + 1.))
     return [lo for lo, _ in out], [hi for _, hi in out]
 
+# %% ../../nbs/io/preprocessing.ipynb #ded1b638
+STEP = .01 # distance of the darkest tissue from the background
+
 # %% ../../nbs/io/preprocessing.ipynb #cd764a4b
 def _per_channel(values, # one number a channel
                  n_dims, # of the array that they will be combined with
@@ -105,7 +104,6 @@ def _per_channel(values, # one number a channel
     "Numbers as a float32 array that goes with (C, ...)."
     return np.asarray(values, dtype=np.float32).reshape(-1, *[1]*(n_dims - 1))
 
-# %% ../../nbs/io/preprocessing.ipynb #55e76d9e
 def normalise(images, # (C, ...) in the source's scale
               lo, # lowest value of each channel
               hi, # highest value of each channel
@@ -135,7 +133,6 @@ def _squared(plane, fill):
     top, left = (side - h)//2, (side - w)//2
     return np.pad(plane, ((top, side - h - top), (left, side - w - left)), constant_values=fill)
 
-# %% ../../nbs/io/preprocessing.ipynb #672fe2c9
 def _resized(plane, size, how):
     "A square float32 plane at another size, by a pillow filter (they all average over the area that a pixel covers)."
     if len(plane) == size: return np.asarray(plane, dtype=np.float32)
@@ -178,7 +175,6 @@ def _foreground(image): # (C, S, S) in [-1, 1]
     "Share of the pixels that are not dark."
     return round(float((image > FOREGROUND_THRESHOLD).any(0).mean()), 6)
 
-# %% ../../nbs/io/preprocessing.ipynb #dc5701bc
 def _left_out(raw, # slice (C, H, W) as read
               had_lesion, # does its mask as read have one?
               lesion_px, # pixels of the prepared mask
@@ -240,7 +236,6 @@ def _plane_shape(record):
     width, height, _ = geometry['shape']
     return height, width
 
-# %% ../../nbs/io/preprocessing.ipynb #64106680
 def _unpadded(square, # (..., S, S)
               record, # of its volume
              ):
@@ -268,7 +263,6 @@ def restore_map(soft, # (1, S, S) or (S, S)
     plane = np.reshape(soft, np.shape(soft)[-2:])
     return _unpadded(_resized(plane, max(_plane_shape(record)), Image.Resampling.BILINEAR), record)
 
-# %% ../../nbs/io/preprocessing.ipynb #09034f62
 def restore_mask(mask, # (1, S, S) or (S, S), {0, 1} or soft in [0, 1]
                  record, # of its volume
                 ):
@@ -283,11 +277,10 @@ def export_nifti(path, # .nii.gz to write
                  provenance=None, # dict, for synthetic slices: see `saggan.io.readers.stamp`
                 ):
     "Write slices into a volume with the source's geometry, 0 where there is none; returns the path."
-    geometry, planes = record['geometry'], np.asarray(planes)
+    geometry, planes, like = record['geometry'], np.asarray(planes), None
     is_nifti = geometry['kind'] == 'nifti'
     depth = geometry['shape'][2 if is_nifti else 0]
     stack = np.zeros((depth, *planes.shape[1:]), np.uint8 if planes.dtype == bool else planes.dtype)
     stack[np.asarray(slices)] = planes
-    affines = [np.array(geometry[k]) for k in ('affine', 'source_affine', 'turn')] if is_nifti else []
-    like = Volume(None, *affines) if is_nifti else None
+    if is_nifti: like = Volume(None, *[np.array(geometry[k]) for k in ('affine', 'source_affine', 'turn')])
     return write_nifti(path, from_stack(stack), like, provenance=provenance)
