@@ -120,7 +120,9 @@ def show_plan(args, # parsed arguments
         costs = measure(plan, show)
         counts, e = costs['counts'], estimate(plan, costs)
     (first, *others), warnings = estimate_lines(e, counts)
-    for line in (paint(first, 'bold'), *others, *(paint(f'warning: {w}', 'yellow') for w in warnings)): show(line)
+    show(paint(first, 'bold'))
+    for line in others: show(line)
+    for warning in warnings: show(paint(f'warning: {warning}', 'yellow'))
     if args.json: print_json(counted | dict(estimate=e, data=counts, warnings=warnings))
     return 0
 
