@@ -11,6 +11,7 @@ __all__ = ['TRAINS', 'STATES', 'FIGURES', 'COMPLETION', 'KINDS', 'bf16_is_fast',
 
 # %% ../../nbs/cli/info.ipynb #5a16d727
 import contextlib, json, math, os, platform, statistics
+from collections import Counter
 from dataclasses import asdict
 from pathlib import Path
 from ..base.core import DataError, SagganError, environment, is_held, read_json, read_jsonl, read_yaml
@@ -71,8 +72,10 @@ def methods_table():
 # %% ../../nbs/cli/info.ipynb #8dad3a94
 def preset_values():
     "Preset -> its plain values, without the nested ones."
-    return {preset: {name: value for name, value in values.items() if not isinstance(value, dict)}
-            for preset, values in PRESETS.items()}
+    plain = {}
+    for preset, values in PRESETS.items():
+        plain[preset] = {name: value for name, value in values.items() if not isinstance(value, dict)}
+    return plain
 
 def classifier_sizes():
     "Classifier -> dict with its number of parameters, counted without memory for them."
@@ -275,7 +278,8 @@ def study_info(folder):  # of a study
     running = is_running(folder)
     trials = trial_states(folder, s, running)
     peaks = [trial['peak_gb'] for trial in trials if trial['peak_gb']]
-    states = {state: sum(trial['state'] == state for trial in trials) for state in STATES}
+    counts = Counter(trial['state'] for trial in trials)
+    states = {state: counts[state] for state in STATES}
     error = last_error(folder) if any(trial['error'] for trial in trials) else ''
     report = folder/'report.html'
     return dict(kind='study', name=s.name, track=s.track, preset=s.preset, source=s.data or s.source, running=running,
@@ -331,10 +335,12 @@ def table_lines(rows, # list of dicts
                ):
     "A table in columns that line up."
     if not rows: return []
-    names = list(rows[0])
-    table = [names] + [[value_text(row.get(name)) for name in names] for row in rows]
-    widths = [max(map(len, column)) for column in zip(*table)]
-    return ['  '.join(text.ljust(width) for text, width in zip(line, widths)).rstrip() for line in table]
+    columns = []
+    for name in rows[0]:
+        texts = [name, *(value_text(row.get(name)) for row in rows)]
+        width = max(map(len, texts))
+        columns.append([text.ljust(width) for text in texts])
+    return ['  '.join(line).rstrip() for line in zip(*columns)]
 
 # %% ../../nbs/cli/info.ipynb #61a60baf
 def lines_of(values, # dict of plain values
@@ -368,8 +374,11 @@ def named_rows(kind,  # the word for one of them
                table, # dict of dicts, as from `tables`
               ):
     "A table as a list of dicts that all have the same columns; the name comes first."
-    columns = list(dict.fromkeys(column for row in table.values() for column in row))
-    return [{kind: name} | {column: row.get(column) for column in columns} for name, row in table.items()]
+    columns = []
+    for row in table.values(): columns += [column for column in row if column not in columns]
+    rows = []
+    for name, row in table.items(): rows.append({kind: name} | {column: row.get(column) for column in columns})
+    return rows
 
 # %% ../../nbs/cli/info.ipynb #69c512ef
 KINDS = ('methods', 'tracks', 'presets', 'classifiers', 'settings', 'completion')
