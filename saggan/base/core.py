@@ -15,7 +15,6 @@ from pathlib import Path
 class SagganError(Exception):
     "Base of every error a user can cause; its text says what is wrong, where, and what to do."
 
-# %% ../../nbs/base/core.ipynb #6f94b3af
 class DataError(SagganError):
     "A file or an array cannot be used; `cases` are the reasons of those that are bad, where all of them are."
     def __init__(self, text='', # what is wrong, where, and what to do
@@ -24,7 +23,6 @@ class DataError(SagganError):
         super().__init__(text)
         self.cases = tuple(cases)
 
-# %% ../../nbs/base/core.ipynb #2e560901
 class SettingsError(SagganError):
     "An option is unknown, or its value cannot be used."
 
@@ -36,6 +34,12 @@ def _sync_folder(folder):
     try: os.fsync(fd)
     except OSError: pass
     finally: os.close(fd)
+
+def _umask():
+    "The permission bits that new files do not get (mkstemp gives 0600 whatever it is)."
+    mask = os.umask(0o022)
+    os.umask(mask)
+    return mask
 
 # %% ../../nbs/base/core.ipynb #95a4c083
 @contextlib.contextmanager
@@ -58,13 +62,6 @@ def atomic(path, # the file to write; its folder is made when missing
         raise
     _sync_folder(path.parent)
 
-# %% ../../nbs/base/core.ipynb #992f0535
-def _umask():
-    "The permission bits that new files do not get (mkstemp gives 0600 whatever it is)."
-    mask = os.umask(0o022)
-    os.umask(mask)
-    return mask
-
 # %% ../../nbs/base/core.ipynb #e3296de2
 @contextlib.contextmanager
 def one_at_a_time(path, # the file that is made; the lock lies beside it
@@ -80,7 +77,6 @@ def _holder(lock):
     "The file beside a lock in which the process that holds it writes its number."
     return lock.with_name(lock.name + '.pid')
 
-# %% ../../nbs/base/core.ipynb #288d364b
 @contextlib.contextmanager
 def held(lock, # file of the lock; made when missing
          busy, # what to say when another is in, '{pid}' standing for its number
@@ -130,7 +126,6 @@ def _plain(o):
     if hasattr(o, 'tolist'): return o.tolist()
     raise TypeError(f'{type(o).__name__} cannot be written as JSON')
 
-# %% ../../nbs/base/core.ipynb #f18b8f1a
 def write_json(path, # file to write
                obj, # dicts, lists, numbers, strings; NumPy values and paths are converted
               ):
@@ -169,7 +164,6 @@ def _null(value):
     "None for a float that JSON cannot hold, else the value."
     return None if isinstance(value, float) and not math.isfinite(value) else value
 
-# %% ../../nbs/base/core.ipynb #da24e8f9
 def append_jsonl(path, # log to append to
                  record, # dict; NaN becomes null
                 ):
@@ -299,7 +293,6 @@ def _git(folder, *args):
     done = subprocess.run(['git', '-C', str(folder), *args], capture_output=True, text=True, timeout=10, check=True)
     return done.stdout.strip()
 
-# %% ../../nbs/base/core.ipynb #5c1be052
 def _commit(folder):
     "The git commit of a checkout, with a mark when it has changes; None outside one."
     try:

@@ -5,10 +5,11 @@
 # %% auto #0
 __all__ = ['parse_value', 'parse_set', 'words', 'numbers', 'span', 'offer', 'method_names', 'classifier_names',
            'setting_completer', 'completes', 'reader_of', 'help_text', 'add_options', 'data_options', 'given_of',
-           'prepare_options', 'study_options', 'grid_options', 'given_config', 'begun_config', 'settings_of']
+           'prepare_options', 'grid_options', 'study_options', 'given_config', 'begun_config', 'settings_of']
 
 # %% ../../nbs/cli/arguments.ipynb #8aee40e4
 import argparse
+from functools import partial
 from pathlib import Path
 
 # %% ../../nbs/cli/arguments.ipynb #0af05ebe
@@ -47,7 +48,6 @@ def words(text, # 'a,b'
     "A tuple of the parts between commas."
     return tuple(w.strip() for w in text.split(',') if w.strip())
 
-# %% ../../nbs/cli/arguments.ipynb #b00dfcfe
 def numbers(text, # '0,1,2' or '0-4'
            ):
     "A tuple of whole numbers."
@@ -89,8 +89,7 @@ def method_names():
 
 def classifier_names():
     "Classifiers, for completion."
-    from saggan.base.options import literals
-    from saggan.base.options import ClassifierName
+    from saggan.base.options import ClassifierName, literals
     return literals(ClassifierName)
 
 # %% ../../nbs/cli/arguments.ipynb #a89e3bbd
@@ -138,7 +137,7 @@ def add_options(p, # parser
             p.add_argument(flag, action=argparse.BooleanOptionalAction, default=None, help=help_text(o))
             continue
         action = p.add_argument(flag, type=readers.get(name) or reader_of(o), metavar=o.metavar, help=help_text(o))
-        if o.choices: completes(action, offer(lambda choices=o.choices: choices, isinstance(o.default, tuple)))
+        if o.choices: completes(action, offer(partial(list, o.choices), many=isinstance(o.default, tuple)))
         if name == 'methods': completes(action, offer(method_names, many=True))
 
 # %% ../../nbs/cli/arguments.ipynb #13a7cc66
@@ -161,6 +160,14 @@ def prepare_options(args, # parsed arguments
     "Options for saggan.data.prepare: those that were given."
     from saggan.experiment.settings import PREPARE_OPTIONS
     return given_of(args, (*PREPARE_OPTIONS, 'workers', 'nan', 'seed'))
+
+# %% ../../nbs/cli/arguments.ipynb #47451f24
+def grid_options(p, # parser
+                ):
+    "Options that say which trials there are."
+    add_options(p, 'methods', 'classifiers', 'extras')
+    p.add_argument('--retry', action='store_true', help='execute again what failed before with the same settings')
+    add_options(p, 'seeds')
 
 # %% ../../nbs/cli/arguments.ipynb #42869bb1
 def study_options(p, # parser
@@ -185,14 +192,6 @@ def study_options(p, # parser
                                'saggan info settings lists them')
     completes(more, setting_completer)
 
-# %% ../../nbs/cli/arguments.ipynb #47451f24
-def grid_options(p, # parser
-                ):
-    "Options that say which trials there are."
-    add_options(p, 'methods', 'classifiers', 'extras')
-    p.add_argument('--retry', action='store_true', help='execute again what failed before with the same settings')
-    add_options(p, 'seeds')
-
 # %% ../../nbs/cli/arguments.ipynb #538f6772
 def given_config(path, # YAML file
                 ):
@@ -202,7 +201,6 @@ def given_config(path, # YAML file
     if not read_yaml(path): return {}
     return {name: value for name, value in read_settings(path).items() if value is not None}
 
-# %% ../../nbs/cli/arguments.ipynb #10b36557
 def begun_config(out, # folder of a study, or None
                 ):
     "Settings of the study that was begun there; {} where there is none."

@@ -5,7 +5,7 @@
 # %% auto #0
 __all__ = ['print_json', 'check', 'prepare', 'preparing_costs', 'prepare_plan', 'write_config', 'show_plan', 'instead',
            'run_or_plan', 'study', 'stage', 'train', 'augment', 'classify', 'report', 'origin', 'export_volumes',
-           'optional', 'export_slices', 'export', 'volume', 'memory', 'explore', 'info']
+           'export_slices', 'export', 'volume', 'memory', 'optional', 'explore', 'info']
 
 # %% ../../nbs/cli/commands.ipynb #5031d40a
 from .arguments import parse_set, prepare_options, settings_of
@@ -120,7 +120,9 @@ def show_plan(args, # parsed arguments
         costs = measure(plan, show)
         counts, e = costs['counts'], estimate(plan, costs)
     (first, *others), warnings = estimate_lines(e, counts)
-    for line in (paint(first, 'bold'), *others, *(paint(f'warning: {w}', 'yellow') for w in warnings)): show(line)
+    show(paint(first, 'bold'))
+    for line in others: show(line)
+    for warning in warnings: show(paint(f'warning: {warning}', 'yellow'))
     if args.json: print_json(counted | dict(estimate=e, data=counts, warnings=warnings))
     return 0
 
@@ -136,7 +138,6 @@ def instead(args, # parsed arguments
     if not args.out: raise SettingsError(f'{args.command} needs --out FOLDER, the folder of the study.')
     return show_plan(args, settings, upto, retry) if args.dry_run else None
 
-# %% ../../nbs/cli/commands.ipynb #85bf540b
 def run_or_plan(args, # parsed arguments
                 settings, # StudySettings
                 upto='', # last stage of a trial
@@ -246,19 +247,6 @@ def export_volumes(slices, # SliceSet with the columns volume and slice
         paths.append(export_nifti(Path(f'{stem}_mask.nii.gz'), masks, where, record, note))
     return paths
 
-# %% ../../nbs/cli/commands.ipynb #0c84f7be
-def optional(module, # of saggan
-             extra, # of the installation that brings what it needs
-             what, # the user wanted to do
-            ):
-    "A module that needs an extra; SettingsError that says how to get it."
-    import importlib
-    from saggan.base.core import SettingsError
-    try: return importlib.import_module(f'saggan.{module}')
-    except ImportError as e:
-        lack = e.name or module
-        raise SettingsError(f'{what} needs {lack}, which is not installed: pip install "saggan[{extra}]"') from e
-
 # %% ../../nbs/cli/commands.ipynb #1e721618
 def export_slices(run, # folder of a trial, a Path
                   out, # folder, a Path
@@ -337,7 +325,19 @@ def memory(args):
         print(f'largest batch of that kind: {largest_batch(limit, **options | more)[0]}')
     return 0
 
-# %% ../../nbs/cli/commands.ipynb #ce0c05c2
+# %% ../../nbs/cli/commands.ipynb #0c84f7be
+def optional(module, # of saggan
+             extra, # of the installation that brings what it needs
+             what, # the user wanted to do
+            ):
+    "A module that needs an extra; SettingsError that says how to get it."
+    import importlib
+    from saggan.base.core import SettingsError
+    try: return importlib.import_module(f'saggan.{module}')
+    except ImportError as e:
+        lack = e.name or module
+        raise SettingsError(f'{what} needs {lack}, which is not installed: pip install "saggan[{extra}]"') from e
+
 def explore(args):
     """Open a study, a prepared set or NIfTI volumes in the browser: slices, translations, trainings, results.
 
@@ -347,7 +347,7 @@ def explore(args):
     app.explore(args.path, args.port, not args.no_browser, args.reader_study)
     return 0
 
-# %% ../../nbs/cli/commands.ipynb #15f3644e
+# %% ../../nbs/cli/commands.ipynb #a0a309ef
 def info(args):
     """Say what this machine, a study, a trial, a set or a file of weights is, or which names there are.
 

@@ -61,7 +61,6 @@ def as_map(header, # nibabel header, changed in place
     header['cal_min'] = 0
     header['cal_max'] = 1
 
-# %% ../../nbs/inference/volume.ipynb #eb8f82ac
 def write_like(path, # .nii or .nii.gz to write
                source, # Source
                stored, # numbers to store, in the file's axes
@@ -99,7 +98,6 @@ def _in_order(by_modality, # dict modality -> path
     if missing: raise DataError(f'these weights read {", ".join(wanted)}: {", ".join(missing)} is missing')
     return [by_modality[m] for m in wanted]
 
-# %% ../../nbs/inference/volume.ipynb #49087313
 def named_modality(path): # of a NIfTI file
     "The modality that a file's name ends in, such as 't1ce'; None when it ends in none."
     last_word = beside(path, '').name.replace('-', '_').rpartition('_')[2]

@@ -68,7 +68,8 @@ def widths_of(width: int,   # channels at 4 pixels
     return [max(4, width >> max(0, i - 3)) for i in range(levels + 1)]
 
 # %% ../../nbs/models/progressive.ipynb #glayer01
-def generator_layer(c_in: int, c_out: int):
+def generator_layer(c_in: int,
+                    c_out: int):
     "Convolution, leaky ReLU and pixel norm: (B, c_in, H, W) to (B, c_out, H, W)."
     return nn.Sequential(EqualConv(c_in, c_out), nn.LeakyReLU(.2), PixelNorm())
 

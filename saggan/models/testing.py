@@ -81,7 +81,8 @@ def check_learning(gan,                # see `saggan.training.train`
     settings = TrainingSettings(lr=lr, lr_d=lr, device='cpu', precision='32-true', **settings)
     hardware, optimizers = setup(gan, settings)
     logs = [optimisation_step(gan, batch, optimizers, hardware) for _ in range(steps)]
-    course = {name: [float(log[name]) for log in logs] for name in logs[0]}
+    course = {}
+    for name in logs[0]: course[name] = [float(log[name]) for log in logs]
     for name in falls:
         first, last = course[name][0], sum(course[name][-3:]) / 3
         message = f'{name} went from {first:.4f} to {last:.4f} on one batch in {steps} steps'
