@@ -4,7 +4,7 @@
 
 # %% auto #0
 __all__ = ['PRESETS', 'build_unet', 'slice_figures', 'SegmentationSettings', 'segmentation_settings', 'MaskedBatches', 'outlines',
-           'validation_dice', 'SegmentationFit', 'fit_segmenter', 'segment_trial', 'outline_figures', 'plot_outlines']
+           'validation_dice', 'SegmentationFit', 'fit_segmenter', 'outline_figures', 'segment_trial', 'plot_outlines']
 
 # %% ../../nbs/evaluation/segmentation.ipynb #f83b7d78
 import time
@@ -237,6 +237,18 @@ def fit_segmenter(
     fit.net.load_state_dict(fit.best)
     return fit.net.eval(), fit.course
 
+# %% ../../nbs/evaluation/segmentation.ipynb #3ccb161d
+def outline_figures(table):  # frame as in predictions.csv
+    "Means over lesion slices, Dice pooled over each patient, and how often something is outlined in a normal slice."
+    lesion, normal = table[table.label == 1], table[table.label == 0]
+    both = table.dice.fillna(0) * (table.predicted_px + table.lesion_px)
+    sums = table.assign(both=both).groupby('patient')[['both', 'predicted_px', 'lesion_px']].sum()
+    volume = (sums.both / (sums.predicted_px + sums.lesion_px))[sums.lesion_px > 0]
+    return dict(dice=float(lesion.dice.mean()), sensitivity=float(lesion.sensitivity.mean()),
+                hd95=float(lesion.hd95.mean()), miou=float(lesion.iou.mean()),
+                dice_of_patients=float(volume.mean()), false_alarms=float((normal.predicted_px > 0).mean()),
+                n_lesion=len(lesion), n_normal=len(normal))
+
 # %% ../../nbs/evaluation/segmentation.ipynb #accff258
 def segment_trial(run):  # folder of a trial
     "Train the U-Net of a trial and outline its test slices; returns figures, None for a row that gives it nothing."
@@ -263,18 +275,6 @@ def segment_trial(run):  # folder of a trial
     write_json(out/'metrics.json', figures)
     (out/'latest.pt').unlink(missing_ok=True)
     return figures
-
-# %% ../../nbs/evaluation/segmentation.ipynb #3ccb161d
-def outline_figures(table):  # frame as in predictions.csv
-    "Means over lesion slices, Dice pooled over each patient, and how often something is outlined in a normal slice."
-    lesion, normal = table[table.label == 1], table[table.label == 0]
-    both = table.dice.fillna(0) * (table.predicted_px + table.lesion_px)
-    sums = table.assign(both=both).groupby('patient')[['both', 'predicted_px', 'lesion_px']].sum()
-    volume = (sums.both / (sums.predicted_px + sums.lesion_px))[sums.lesion_px > 0]
-    return dict(dice=float(lesion.dice.mean()), sensitivity=float(lesion.sensitivity.mean()),
-                hd95=float(lesion.hd95.mean()), miou=float(lesion.iou.mean()),
-                dice_of_patients=float(volume.mean()), false_alarms=float((normal.predicted_px > 0).mean()),
-                n_lesion=len(lesion), n_normal=len(normal))
 
 # %% ../../nbs/evaluation/segmentation.ipynb #be9695c8
 def plot_outlines(
