@@ -26,10 +26,11 @@ def draw_synthetic(table, # of a SliceSet
                   ):
     "Indices of n slices, as many of each class as can be, patients by turns; DataError when there are not so many."
     labels = [k for k in (0, 1) if (table.label == k).any()]
+    share, left_over = divmod(n, len(labels))
     chosen = []
     for i, label in enumerate(labels):
-        share = n//len(labels) + (i < n % len(labels))
-        chosen += by_turns(table[table.label == label], share, rng)
+        count = share + 1 if i < left_over else share
+        chosen += by_turns(table[table.label == label], count, rng)
     return chosen
 
 def by_turns(table, # frame with patient; its index is what is returned
@@ -310,7 +311,8 @@ def begin_reading(self: ReaderStudy):
 @patch
 def press(self: ReaderStudy, key): # a letter or digit
     "A key or a button."
-    self.attempt(lambda: self.take(key), clear=True)
+    def take(): self.take(key)
+    self.attempt(take, clear=True)
 
 @patch
 def take(self: ReaderStudy, key):
