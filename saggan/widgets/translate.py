@@ -115,7 +115,7 @@ class TranslatorPanel(Panel):
         if not isinstance(models, dict): models = {name: str(file) for name, file in find_models(models).items()}
         self.models = dict(models)
         self.pick = Picker(open_dataset(source), kinds=False)
-        self.out = out and Path(out)
+        self.out = Path(out) if out else None
         self.size = size
         self.translated = lru_cache(64)(self.translate)  # sliders do not run a network again
         columns = [self.settings_column(), self.pictures_column()]
