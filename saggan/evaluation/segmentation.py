@@ -38,7 +38,8 @@ def build_unet(
     net = UNet(2, channels, 1, widths, strides, num_res_units=2, norm='instance')
     side = 2**(levels - 1)
     def pad(module, inputs):  # to sides that can be halved
-        h, w = module.size = inputs[0].shape[-2:]
+        h, w = inputs[0].shape[-2:]
+        module.size = h, w
         return (F.pad(inputs[0], (0, -w % side, 0, -h % side), value=-1.),)
     def cut(module, inputs, out):
         h, w = module.size
@@ -222,7 +223,7 @@ def fit_segmenter(
     batches = MaskedBatches(sets, s.batch_size, s.seed, ClassicTransform() if augment else None, hardware.device)
     fit = SegmentationFit(batches, s, train.images.shape[1], hardware.device)
     key = [asdict(s), augment, train.hash, '' if extra is None else extra.hash]
-    file = folder and Path(folder)/'latest.pt'
+    file = Path(folder)/'latest.pt' if folder else None
     if file and file.exists():
         state = torch.load(file, map_location='cpu', weights_only=True)
         if state['key'] == key: fit.load(state)
@@ -258,7 +259,8 @@ def segment_trial(run):  # folder of a trial
     asked = trial_options(run)
     if not METHODS[asked['method']].outlined: return None
     common = dict(device=asked.get('device') or 'auto', precision=asked.get('precision') or 'auto', seed=asked['seed'])
-    s = segmentation_settings(**dict(asked.get('segment') or {}) | common)
+    options = dict(asked.get('segment') or {}) | common
+    s = segmentation_settings(**options)
     train, val, test = trial_splits(run, asked)
     extra = SliceSet.open(run/'synthetic') if (run/'synthetic'/'settings.json').exists() else None
     if extra is not None: assert_disjoint(extra, test)
