@@ -79,7 +79,8 @@ def distances(
             for images, is_real in ((real, True), (synthetic, False)):
                 for part in images.split(64): metric.update(part.to(metric.device), real=is_real)
             value = metric.compute()
-            out |= dict(kid=float(value[0]), kid_spread=float(value[1])) if name == 'kid' else dict(fid=float(value))
+            if name == 'kid': out |= dict(kid=float(value[0]), kid_spread=float(value[1]))
+            else: out['fid'] = float(value)
     return out
 
 # %% ../../nbs/evaluation/fidelity.ipynb #7f09d29c
