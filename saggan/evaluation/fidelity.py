@@ -4,8 +4,8 @@
 
 # %% auto #0
 __all__ = ['Features', 'InceptionFeatures', 'distances', 'locality', 'nearest', 'source_rows', 'memorisation', 'hidden',
-           'plot_hidden', 'plot_neighbours', 'FidelitySettings', 'slices_of', 'measure_fidelity', 'class_distances',
-           'translator_of']
+           'plot_hidden', 'plot_neighbours', 'FidelitySettings', 'slices_of', 'class_distances', 'translator_of',
+           'measure_fidelity']
 
 # %% ../../nbs/evaluation/fidelity.ipynb #67e71301
 from dataclasses import dataclass
@@ -79,7 +79,8 @@ def distances(
             for images, is_real in ((real, True), (synthetic, False)):
                 for part in images.split(64): metric.update(part.to(metric.device), real=is_real)
             value = metric.compute()
-            out |= dict(kid=float(value[0]), kid_spread=float(value[1])) if name == 'kid' else dict(fid=float(value))
+            if name == 'kid': out |= dict(kid=float(value[0]), kid_spread=float(value[1]))
+            else: out['fid'] = float(value)
     return out
 
 # %% ../../nbs/evaluation/fidelity.ipynb #7f09d29c
@@ -244,6 +245,31 @@ def slices_of(
     if not (slices.table.label == label).any(): return torch.empty(0)
     return slices.of(label=label).tensors()[0]
 
+# %% ../../nbs/evaluation/fidelity.ipynb #classdis
+def class_distances(
+    features,   # module, slices to (B, D)
+    synthetic,  # SliceSet
+    train,      # SliceSet
+    val,        # SliceSet
+    subsets,    # draws of KID
+):
+    "For each class the distances of its synthetic slices from the validation slices, and KID of the real ones: a dict."
+    figures = {}
+    for label, name in enumerate(('normal', 'lesion')):
+        new, real, other = (slices_of(s, label) for s in (synthetic, train, val))
+        for key, distance in distances(features, new, other, subsets).items(): figures[f'{key}_{name}'] = distance
+        figures[f'n_{name}'] = len(new)
+        floor = distances(features, real, other, subsets)
+        if 'kid' in floor: figures[f'kid_{name}_real'] = floor['kid']
+    return figures
+
+# %% ../../nbs/evaluation/fidelity.ipynb #5c3e94aa
+def translator_of(run):  # folder of a trial
+    "Its translator, or None when it has none."
+    try: return load_translator(find_weights(Path(run)/'gan'))[0]
+    except DataError: return None
+
+# %% ../../nbs/evaluation/fidelity.ipynb #5e8684a2
 def measure_fidelity(run):  # folder of a trial
     "Measure a trial; writes fidelity/ and returns the figures, or None for a row that makes no slices."
     run = Path(run)
@@ -272,27 +298,3 @@ def measure_fidelity(run):  # folder of a trial
     figures = {name: value for name, value in figures.items() if value == value}  # what is not defined is left out
     write_json(run/'fidelity'/'metrics.json', figures)
     return figures
-
-# %% ../../nbs/evaluation/fidelity.ipynb #classdis
-def class_distances(
-    features,   # module, slices to (B, D)
-    synthetic,  # SliceSet
-    train,      # SliceSet
-    val,        # SliceSet
-    subsets,    # draws of KID
-):
-    "For each class the distances of its synthetic slices from the validation slices, and KID of the real ones: a dict."
-    figures = {}
-    for label, name in enumerate(('normal', 'lesion')):
-        new, real, other = (slices_of(s, label) for s in (synthetic, train, val))
-        for key, distance in distances(features, new, other, subsets).items(): figures[f'{key}_{name}'] = distance
-        figures[f'n_{name}'] = len(new)
-        floor = distances(features, real, other, subsets)
-        if 'kid' in floor: figures[f'kid_{name}_real'] = floor['kid']
-    return figures
-
-# %% ../../nbs/evaluation/fidelity.ipynb #5c3e94aa
-def translator_of(run):  # folder of a trial
-    "Its translator, or None when it has none."
-    try: return load_translator(find_weights(Path(run)/'gan'))[0]
-    except DataError: return None

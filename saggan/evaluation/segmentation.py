@@ -4,7 +4,7 @@
 
 # %% auto #0
 __all__ = ['PRESETS', 'build_unet', 'slice_figures', 'SegmentationSettings', 'segmentation_settings', 'MaskedBatches', 'outlines',
-           'validation_dice', 'SegmentationFit', 'fit_segmenter', 'segment_trial', 'outline_figures', 'plot_outlines']
+           'validation_dice', 'SegmentationFit', 'fit_segmenter', 'outline_figures', 'segment_trial', 'plot_outlines']
 
 # %% ../../nbs/evaluation/segmentation.ipynb #f83b7d78
 import time
@@ -38,7 +38,8 @@ def build_unet(
     net = UNet(2, channels, 1, widths, strides, num_res_units=2, norm='instance')
     side = 2**(levels - 1)
     def pad(module, inputs):  # to sides that can be halved
-        h, w = module.size = inputs[0].shape[-2:]
+        h, w = inputs[0].shape[-2:]
+        module.size = h, w
         return (F.pad(inputs[0], (0, -w % side, 0, -h % side), value=-1.),)
     def cut(module, inputs, out):
         h, w = module.size
@@ -222,7 +223,7 @@ def fit_segmenter(
     batches = MaskedBatches(sets, s.batch_size, s.seed, ClassicTransform() if augment else None, hardware.device)
     fit = SegmentationFit(batches, s, train.images.shape[1], hardware.device)
     key = [asdict(s), augment, train.hash, '' if extra is None else extra.hash]
-    file = folder and Path(folder)/'latest.pt'
+    file = Path(folder)/'latest.pt' if folder else None
     if file and file.exists():
         state = torch.load(file, map_location='cpu', weights_only=True)
         if state['key'] == key: fit.load(state)
@@ -237,6 +238,18 @@ def fit_segmenter(
     fit.net.load_state_dict(fit.best)
     return fit.net.eval(), fit.course
 
+# %% ../../nbs/evaluation/segmentation.ipynb #3ccb161d
+def outline_figures(table):  # frame as in predictions.csv
+    "Means over lesion slices, Dice pooled over each patient, and how often something is outlined in a normal slice."
+    lesion, normal = table[table.label == 1], table[table.label == 0]
+    both = table.dice.fillna(0) * (table.predicted_px + table.lesion_px)
+    sums = table.assign(both=both).groupby('patient')[['both', 'predicted_px', 'lesion_px']].sum()
+    volume = (sums.both / (sums.predicted_px + sums.lesion_px))[sums.lesion_px > 0]
+    return dict(dice=float(lesion.dice.mean()), sensitivity=float(lesion.sensitivity.mean()),
+                hd95=float(lesion.hd95.mean()), miou=float(lesion.iou.mean()),
+                dice_of_patients=float(volume.mean()), false_alarms=float((normal.predicted_px > 0).mean()),
+                n_lesion=len(lesion), n_normal=len(normal))
+
 # %% ../../nbs/evaluation/segmentation.ipynb #accff258
 def segment_trial(run):  # folder of a trial
     "Train the U-Net of a trial and outline its test slices; returns figures, None for a row that gives it nothing."
@@ -246,7 +259,8 @@ def segment_trial(run):  # folder of a trial
     asked = trial_options(run)
     if not METHODS[asked['method']].outlined: return None
     common = dict(device=asked.get('device') or 'auto', precision=asked.get('precision') or 'auto', seed=asked['seed'])
-    s = segmentation_settings(**dict(asked.get('segment') or {}) | common)
+    options = dict(asked.get('segment') or {}) | common
+    s = segmentation_settings(**options)
     train, val, test = trial_splits(run, asked)
     extra = SliceSet.open(run/'synthetic') if (run/'synthetic'/'settings.json').exists() else None
     if extra is not None: assert_disjoint(extra, test)
@@ -263,18 +277,6 @@ def segment_trial(run):  # folder of a trial
     write_json(out/'metrics.json', figures)
     (out/'latest.pt').unlink(missing_ok=True)
     return figures
-
-# %% ../../nbs/evaluation/segmentation.ipynb #3ccb161d
-def outline_figures(table):  # frame as in predictions.csv
-    "Means over lesion slices, Dice pooled over each patient, and how often something is outlined in a normal slice."
-    lesion, normal = table[table.label == 1], table[table.label == 0]
-    both = table.dice.fillna(0) * (table.predicted_px + table.lesion_px)
-    sums = table.assign(both=both).groupby('patient')[['both', 'predicted_px', 'lesion_px']].sum()
-    volume = (sums.both / (sums.predicted_px + sums.lesion_px))[sums.lesion_px > 0]
-    return dict(dice=float(lesion.dice.mean()), sensitivity=float(lesion.sensitivity.mean()),
-                hd95=float(lesion.hd95.mean()), miou=float(lesion.iou.mean()),
-                dice_of_patients=float(volume.mean()), false_alarms=float((normal.predicted_px > 0).mean()),
-                n_lesion=len(lesion), n_normal=len(normal))
 
 # %% ../../nbs/evaluation/segmentation.ipynb #be9695c8
 def plot_outlines(

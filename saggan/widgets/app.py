@@ -4,8 +4,8 @@
 
 # %% auto #0
 __all__ = ['TABS', 'HEADER', 'OPENING', 'PROBLEM', 'APP_CELL', 'KERNEL', 'OPTIONS', 'contents', 'prepared_set', 'Explorer',
-           'read_blinded', 'saggan_first', 'app_folder', 'free_port', 'served', 'start_voila', 'wait_until_it_answers',
-           'answers', 'explore']
+           'read_blinded', 'saggan_first', 'app_folder', 'free_port', 'start_voila', 'wait_until_it_answers', 'answers',
+           'served', 'explore']
 
 # %% ../../nbs/widgets/app.ipynb #41bb974a
 import contextlib, importlib.util, json, os, secrets, socket, subprocess, sys, tempfile, time
@@ -164,32 +164,6 @@ def free_port(port=0, # the one that is wanted; 0: any
         reason = getattr(e, 'strerror', None) or e
         raise SettingsError(f'port {port} cannot be used ({reason}); choose another one, or 0 for any.') from e
 
-# %% ../../nbs/widgets/app.ipynb #8ddad8da
-OPTIONS = ('--token', '--no-browser', '--Voila.ip=127.0.0.1', '--show_tracebacks=False',
-           '--MappingKernelManager.cull_interval=60', '--MappingKernelManager.cull_idle_timeout=180')
-
-@contextlib.contextmanager
-def served(path, # as for `explore`
-           port=0, # likewise
-           reader_study=False, # likewise
-           patience=90, # seconds until the server must answer
-          ):
-    "Context with the process of voila and its address. SagganError when it does not start."
-    if importlib.util.find_spec('voila') is None:
-        raise SagganError('the app needs voila, which is not installed; install it with: pip install "saggan[app]"')
-    contents(path)
-    port, token = free_port(port), secrets.token_urlsafe(24)
-    with tempfile.TemporaryDirectory(prefix='saggan-app-') as folder:
-        notebook, log = app_folder(folder, path, reader_study), Path(folder)/'voila.log'
-        process = start_voila(notebook, port, token, log)
-        try:
-            wait_until_it_answers(process, f'http://127.0.0.1:{port}/voila/static/voila.js', log, patience)
-            yield process, f'http://127.0.0.1:{port}/?token={token}'
-        finally:
-            process.terminate()
-            try: process.wait(10)
-            except subprocess.TimeoutExpired: process.kill()
-
 # %% ../../nbs/widgets/app.ipynb #a5ce2326
 def start_voila(notebook, # its path
                 port, # of 127.0.0.1
@@ -220,6 +194,32 @@ def answers(url):
     except urllib.error.HTTPError: return True
     except OSError: return False
     return True
+
+# %% ../../nbs/widgets/app.ipynb #8ddad8da
+OPTIONS = ('--token', '--no-browser', '--Voila.ip=127.0.0.1', '--show_tracebacks=False',
+           '--MappingKernelManager.cull_interval=60', '--MappingKernelManager.cull_idle_timeout=180')
+
+@contextlib.contextmanager
+def served(path, # as for `explore`
+           port=0, # likewise
+           reader_study=False, # likewise
+           patience=90, # seconds until the server must answer
+          ):
+    "Context with the process of voila and its address. SagganError when it does not start."
+    if importlib.util.find_spec('voila') is None:
+        raise SagganError('the app needs voila, which is not installed; install it with: pip install "saggan[app]"')
+    contents(path)
+    port, token = free_port(port), secrets.token_urlsafe(24)
+    with tempfile.TemporaryDirectory(prefix='saggan-app-') as folder:
+        notebook, log = app_folder(folder, path, reader_study), Path(folder)/'voila.log'
+        process = start_voila(notebook, port, token, log)
+        try:
+            wait_until_it_answers(process, f'http://127.0.0.1:{port}/voila/static/voila.js', log, patience)
+            yield process, f'http://127.0.0.1:{port}/?token={token}'
+        finally:
+            process.terminate()
+            try: process.wait(10)
+            except subprocess.TimeoutExpired: process.kill()
 
 # %% ../../nbs/widgets/app.ipynb #d996a810
 def explore(path, # study, trial, training, prepared set or folder of scans

@@ -9,7 +9,7 @@ __all__ = ['NAMES', 'FIRST', 'LINES', 'FIGURES', 'COURSE_TABLE', 'ALARMS', 'STUD
            'alarm_text', 'study_text', 'Watch', 'Monitor']
 
 # %% ../../nbs/widgets/monitor.ipynb #3ee29fe9
-import asyncio, contextlib
+import asyncio, contextlib, math
 from collections import Counter
 from pathlib import Path
 import ipywidgets as widgets, numpy as np
@@ -126,9 +126,10 @@ def plot_courses(courses, # list of Course
                  grid=None, # PNG drawn below
                 ):
     "Figure with a panel for each measure that is there."
-    shown = [m for m in measures if any(m in c.measures for c in courses)]
+    logged = measures_of(courses)
+    shown = [m for m in measures if m in logged]
     low = 0. if grid is None else 3.7  # inches of the grid
-    fig, axes = panels_figure(len(shown), low, head=.32*(len(courses) > 1))
+    fig, axes = panels_figure(len(shown), low, head=.32 if len(courses) > 1 else 0)
     for ax in axes[len(shown):]: ax.axis('off')
     for ax, measure in zip(axes, shown): draw_panel(ax, courses, measure, share, log)
     if not shown:
@@ -141,7 +142,7 @@ def plot_courses(courses, # list of Course
 def panels_figure(count, low, head): # panels; inches kept free below, and above for a legend
     "(figure, its axes), up to three panels in a row."
     columns = min(3, max(1, count))
-    rows = max(1, -(-count//columns))
+    rows = max(1, math.ceil(count/columns))
     height = low + 1.95*rows + .15 + head
     fig = Still(figsize=(10, height), facecolor='none')
     margins = dict(left=.055, right=.99, bottom=(low + .3)/height, top=1 - (head + .28)/height, hspace=.45, wspace=.21)
@@ -192,7 +193,8 @@ def course_table(courses, # list of Course
                  states, # dict name -> state
                 ):
     "The table as HTML."
-    columns = [head for head, keys in FIGURES.items() if any(key in c.last for c in courses for key in keys)]
+    logged = set().union(*(c.last for c in courses))
+    columns = [head for head, keys in FIGURES.items() if logged & set(keys)]
     shown = looks(courses)
     rows = [course_row(c, states.get(c.name, ''), columns) | dict(colour=shown[c.name][0]) for c in courses]
     return render(COURSE_TABLE, heads=['training', 'progress', 's a step', 'left', *columns], rows=rows, gap=GAP)

@@ -70,7 +70,10 @@ def prepared_dataset(slices, # SliceSet
     def load(patient):
         part = table[table.patient == patient].sort_values(['volume', 'slice'], kind='stable')
         rows = part.index.to_numpy()
-        notes = [dict(row=int(r), label=int(table.label[r]), **{c: table[c][r] for c in known}) for r in rows]
+        notes = []
+        for row in rows:
+            about = {column: table[column][row] for column in known}
+            notes.append(dict(row=int(row), label=int(table.label[row]), **about))
         return PatientVolume(images=np.asarray(slices.images[rows]).transpose(1, 0, 2, 3),
                              masks=np.asarray(slices.masks[rows])[:, 0], modalities=names,
                              numbers=table.slice[rows].tolist(), lo=[-1.]*channels, hi=[1.]*channels, notes=notes)
