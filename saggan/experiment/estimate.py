@@ -4,9 +4,9 @@
 
 # %% auto #0
 __all__ = ['JUDGED_STAGES', 'USUAL_START', 'FIXED', 'WHOLE', 'KERNEL', 'plan_counts', 'methods_left', 'time_seen', 'measure',
-           'network_seconds', 'slowness', 'classifier_seconds', 'segmentation_seconds', 'notebook_seconds', 'makespan',
-           'times_seen', 'task_seconds', 'judges_lacking', 'seconds_in_all', 'estimate', 'chain_bytes', 'room',
-           'free_disk', 'basis', 'warnings_of', 'estimate_lines']
+           'slowness', 'network_seconds', 'classifier_seconds', 'segmentation_seconds', 'notebook_seconds', 'makespan',
+           'times_seen', 'task_seconds', 'judges_lacking', 'seconds_in_all', 'free_disk', 'chain_bytes', 'room',
+           'estimate', 'basis', 'warnings_of', 'estimate_lines']
 
 # %% ../../nbs/experiment/estimate.ipynb #0d919be7
 import math, shutil, statistics
@@ -84,24 +84,25 @@ WHOLE = 15. # seconds of a notebook that is executed whole
 KERNEL = 1.5 # memory of a kernel that has trained something, of that of one that has only loaded what it needs
 
 # %% ../../nbs/experiment/estimate.ipynb #aea34e44
+def slowness(costs, # from `measure`
+            ):
+    "How many times as long as usual a notebook takes to start."
+    return costs['start'][0]/USUAL_START
+
 def network_seconds(plan, # Plan
                     method, # key of METHODS
                     costs, # from `measure`
                     n, # from `split_counts`
                    ):
     "Seconds of the training of a method's networks."
-    cost, slow, settings = costs['networks'][method], slowness(costs), network_settings(plan.settings, method)
+    cost = costs['networks'][method]
+    settings = network_settings(plan.settings, method)
     networks, training = settings
     steps = steps_in_all(settings, n)[0]
     pictures, saves = [steps//every if every else 1 for every in (training.picture_every, training.checkpoint_every)]
-    seconds = steps*cost['step'] + pictures*(.5*slow + 24*cost['slice']) + saves*(.05 + cost['disk']/5e8)
+    seconds = steps*cost['step'] + pictures*(.5*slowness(costs) + 24*cost['slice']) + saves*(.05 + cost['disk']/5e8)
     seconds += getattr(networks, 'warmup', 0)*cost['attention']
     return 2*seconds if METHODS[method].each_class else seconds
-
-def slowness(costs, # from `measure`
-            ):
-    "How many times as long as usual a notebook takes to start."
-    return costs['start'][0]/USUAL_START
 
 # %% ../../nbs/experiment/estimate.ipynb #082da0bc
 def classifier_seconds(settings, # ClassifierSettings
@@ -166,7 +167,10 @@ def times_seen(seen, # from `seconds_seen`
     name, method = kind_of(task)
     if (name, method) in seen: return seen[name, method]
     if stage_of(name) in NETWORK_STAGES: return ()
-    return [seconds for (other, _), times in seen.items() if other == name for seconds in times]
+    out = []
+    for (other, _), times in seen.items():
+        if other == name: out += times
+    return out
 
 def task_seconds(plan, # saggan.experiment.plan.Plan
                  costs, # from `measure`
@@ -182,13 +186,15 @@ def task_seconds(plan, # saggan.experiment.plan.Plan
         if before: known += out[task.label]
     return out, known/max(1e-9, sum(out.values()))
 
+# %% ../../nbs/experiment/estimate.ipynb #a35e5f0a
 def judges_lacking(plan, # saggan.experiment.plan.Plan
                    took, # from `task_seconds`
                   ):
     "How many seeds have no network yet that looks at synthetic slices, and need one."
     def needs_one(task): return task.label in took and stage_of(kind_of(task)[0]) in JUDGED_STAGES
     seeds = {cell_of(chain[0])[1] for chain in plan.chains if any(needs_one(task) for task in chain)}
-    return sum(not any((plan.out/'shared').glob(f'judge-s{seed}-*')) for seed in seeds)
+    lacking = [seed for seed in seeds if not list((plan.out/'shared').glob(f'judge-s{seed}-*'))]
+    return len(lacking)
 
 # %% ../../nbs/experiment/estimate.ipynb #f0c73e02
 def seconds_in_all(plan, # saggan.experiment.plan.Plan
@@ -201,20 +207,18 @@ def seconds_in_all(plan, # saggan.experiment.plan.Plan
         times = [took[task.label] for task in tasks if task.label in took]
         return [start, *times] if times else []
     chains = [times for times in map(chain, plan.chains) if times]
-    first = [seconds for task in plan.first for seconds in chain([task])]
+    first = []
+    for task in plan.first: first += chain([task])
     first.append(judges_lacking(plan, took)*judge['step']*judge['steps'])
     return makespan(first, chain(plan.more), chains, chain(plan.report) if took else [], plan.workers)
 
-# %% ../../nbs/experiment/estimate.ipynb #93bd6e60
-def estimate(plan, # saggan.experiment.plan.Plan
-             costs, # from `measure`
-            ):
-    "Time (s), range, memory and disk (GiB) of what is left of a plan, and where the figures come from: a dict."
-    n, (seen, peaks) = split_counts(plan.settings, costs['counts']), seconds_seen(plan.out)
-    took, share = task_seconds(plan, costs, n, seen)
-    total, spread = seconds_in_all(plan, costs, took), 1.25*share + 2*(1 - share)
-    return dict(seconds=total, low=total/spread, high=total*spread, seen_share=share, measured_on=plan.where,
-                notebooks=len(took), **room(plan, costs, n, peaks))
+# %% ../../nbs/experiment/estimate.ipynb #a9f93fdf
+def free_disk(path, # that need not exist yet
+             ):
+    "GiB that are free there."
+    path = Path(path).resolve()
+    while not path.exists(): path = path.parent
+    return shutil.disk_usage(path).free/2**30
 
 # %% ../../nbs/experiment/estimate.ipynb #82b571ea
 def chain_bytes(chain, # tasks of a trial
@@ -230,6 +234,7 @@ def chain_bytes(chain, # tasks of a trial
     trained = sum(8*costs['judges'][name]['parameters'] for name in classifiers)
     return networks + set_bytes*makes_slices + trained + len(chain)*3e5
 
+# %% ../../nbs/experiment/estimate.ipynb #69e4b094
 def room(plan, costs, n, # as in `notebook_seconds`
          peaks, # from `seconds_seen`
         ):
@@ -239,19 +244,22 @@ def room(plan, costs, n, # as in `notebook_seconds`
     set_gb = n['all']*slice_bytes/2**30
     networks = max((cost['gb'] for cost in costs['networks'].values()), default=.3)
     each = KERNEL*costs['start'][1] + 3*set_gb + networks
-    if peaks: each = max(gb for seen in peaks.values() for gb in seen)
+    if peaks: each = max(max(seen) for seen in peaks.values())
     left = sum(chain_bytes(chain, costs, s.classifiers, n['train']*slice_bytes) for chain in plan.chains)
     at_a_time = min(plan.workers, max(1, len(plan.chains)))
     return dict(gb_each=each, gb=each*at_a_time + .6, disk_gb=set_gb + left/2**30, free_gb=free_memory(),
                 free_disk_gb=free_disk(plan.out))
 
-# %% ../../nbs/experiment/estimate.ipynb #a9f93fdf
-def free_disk(path, # that need not exist yet
-             ):
-    "GiB that are free there."
-    path = Path(path).resolve()
-    while not path.exists(): path = path.parent
-    return shutil.disk_usage(path).free/2**30
+# %% ../../nbs/experiment/estimate.ipynb #93bd6e60
+def estimate(plan, # saggan.experiment.plan.Plan
+             costs, # from `measure`
+            ):
+    "Time (s), range, memory and disk (GiB) of what is left of a plan, and where the figures come from: a dict."
+    n, (seen, peaks) = split_counts(plan.settings, costs['counts']), seconds_seen(plan.out)
+    took, share = task_seconds(plan, costs, n, seen)
+    total, spread = seconds_in_all(plan, costs, took), 1.25*share + 2*(1 - share)
+    return dict(seconds=total, low=total/spread, high=total*spread, seen_share=share, measured_on=plan.where,
+                notebooks=len(took), **room(plan, costs, n, peaks))
 
 # %% ../../nbs/experiment/estimate.ipynb #ec43551b
 def basis(e, # from `estimate`
@@ -262,6 +270,7 @@ def basis(e, # from `estimate`
     if e['seen_share'] <= .01: return measured
     return f'{measured}, and for {e["seen_share"]:.0%} times of finished notebooks'
 
+# %% ../../nbs/experiment/estimate.ipynb #f3d40dc7
 def warnings_of(e, # from `estimate`
                ):
     "What does not fit, as sentences."
