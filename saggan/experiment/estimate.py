@@ -131,18 +131,20 @@ def notebook_seconds(task, # Task
                     ):
     "Seconds of one notebook from what was measured."
     name, method = kind_of(task)
-    stage, s, judges = stage_of(name), plan.settings, costs['judges']
+    stage, judges = stage_of(name), costs['judges']
     fixed = slowness(costs)*(FIXED.get(stage, 1) if task.stage_only else WHOLE)
     look, make = judges['judge']['slice'], costs['networks'].get(method, {}).get('slice')
-    if stage == 'data': return fixed + costs['counts']['seconds']/max(1, s.workers)
+    if stage == 'data': return fixed + costs['counts']['seconds']/max(1, plan.settings.workers)
     if stage in NETWORK_STAGES: return fixed + network_seconds(plan, method, costs, n)
     if stage == 'quality': return fixed + 3*n['val']*(make + look)
     if stage == 'augmentation': return fixed + n['train']*((.004*slowness(costs) if make is None else make) + look)
     if stage == 'fidelity': return fixed + (n['train'] + n['val'])*(4*look + (make or 0))
     if stage == 'classification':
-        classifier = part_settings(s)[0][task.parameters['classifier']]
+        classifier = part_settings(plan.settings)[0][task.parameters['classifier']]
         return fixed + classifier_seconds(classifier, judges[classifier.name], n)
-    if stage == 'segmentation': return fixed + segmentation_seconds(part_settings(s)[1], judges['segmentation'], n)
+    if stage == 'segmentation':
+        segmentation = part_settings(plan.settings)[1]
+        return fixed + segmentation_seconds(segmentation, judges['segmentation'], n)
     return fixed
 
 # %% ../../nbs/experiment/estimate.ipynb #d16ad006
@@ -192,7 +194,9 @@ def judges_lacking(plan, # saggan.experiment.plan.Plan
                   ):
     "How many seeds have no network yet that looks at synthetic slices, and need one."
     def needs_one(task): return task.label in took and stage_of(kind_of(task)[0]) in JUDGED_STAGES
-    seeds = {cell_of(chain[0])[1] for chain in plan.chains if any(needs_one(task) for task in chain)}
+    seeds = set()
+    for chain in plan.chains:
+        if any(needs_one(task) for task in chain): seeds.add(cell_of(chain[0])[1])
     lacking = [seed for seed in seeds if not list((plan.out/'shared').glob(f'judge-s{seed}-*'))]
     return len(lacking)
 
