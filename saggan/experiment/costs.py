@@ -213,6 +213,7 @@ def patients_in(source, # folder, or a number of patients of the phantom
     cases = list_cases(source, layout, options.get('modalities'), options.get('patient'))
     return len({case.patient for case in cases})
 
+# %% ../../nbs/experiment/costs.ipynb #53f9b620
 def sampled_counts(source, layout, # as in `patients_in`
                    patients=3, # how many are tried
                    **options, # of `saggan.data.prepare`
