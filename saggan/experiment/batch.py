@@ -106,6 +106,7 @@ def done(self: Progress,
         self.say(f'  {task.label:44} {seconds:7.1f} s   {self.how_far()}'.rstrip())
         self.log('notebook', label=task.label, seconds=round(seconds, 2))
 
+# %% ../../nbs/experiment/batch.ipynb #aee1df39
 @patch
 def fail(self: Progress,
          task, # Task
