@@ -86,17 +86,20 @@ class Task:
     @property
     def failed(self): return self.output.with_suffix('.failed.ipynb')
 
-    def finished(self):
-        "Is the executed copy there, made by the same code from the same settings, and are its files?"
-        if not all(Path(file).exists() for file in (self.output, self.done, *self.files)): return False
-        try: return read_json(self.done).get('mark') == self.mark
-        except DataError: return False
+# %% ../../nbs/experiment/runner.ipynb #360231e1
+@patch
+def finished(self: Task):
+    "Is the executed copy there, made by the same code from the same settings, and are its files?"
+    if not all(Path(file).exists() for file in (self.output, self.done, *self.files)): return False
+    try: return read_json(self.done).get('mark') == self.mark
+    except DataError: return False
 
-    def failed_before(self):
-        "Did the same code fail with the same settings, and is the failure still there?"
-        error = self.failed.with_suffix('.json')
-        try: return error.exists() and read_json(error).get('mark') == self.mark
-        except DataError: return False
+@patch
+def failed_before(self: Task):
+    "Did the same code fail with the same settings, and is the failure still there?"
+    error = self.failed.with_suffix('.json')
+    try: return error.exists() and read_json(error).get('mark') == self.mark
+    except DataError: return False
 
 # %% ../../nbs/experiment/runner.ipynb #42f45e66
 KEPT = 1.5 # GiB that a kernel may hold between two trials; PyTorch itself is half of one
