@@ -82,28 +82,36 @@ class BatchTranslator:
         self.batch_size = max(1, batch_size)
     @property
     def device(self): return self.hardware.device
-    def attempt(self, x, to: str):
-        "Translation of one batch (B, C, H, W), a list of three; None when the memory does not suffice."
-        def translate(batch): return self.model.translate(batch, to)
-        try:
-            with self.hardware.autocast():
-                outputs = padded(translate, x.to(self.device))
-                return [o.float().to(x.device) for o in outputs]
-        except RuntimeError as e:
-            if 'CUDA in forked' in str(e):
-                raise SettingsError('a worker process cannot use the GPU of its parent: load the augmenter with '
-                                    'device="cpu", or transform whole batches in the main process') from e
-            if not isinstance(e, torch.OutOfMemoryError) and "can't allocate memory" not in str(e): raise
-        return None
-    def halve(self, rows):  # (b, C, H, W): what did not fit
-        "Go on with half as many slices at a time. Raises DataError when a single one does not fit."
-        if len(rows) == 1:
-            raise DataError(f'one slice of {rows.shape[-2]} x {rows.shape[-1]} pixels does not fit into the memory '
-                            f'of {self.device}: use smaller slices, or device="cpu"')
-        self.batch_size = len(rows) // 2
-        warnings.warn(f'{len(rows)} slices at a time do not fit into the memory of {self.device}: '
-                      f'going on with {self.batch_size}', stacklevel=3)
-        if self.device.type == 'cuda': torch.cuda.empty_cache()
+
+# %% ../nbs/40_augmentation.ipynb #4b46faf9
+@patch
+def attempt(self: BatchTranslator,
+            x,        # one batch (B, C, H, W)
+            to: str): # 'lesion' or 'normal'
+    "Translation of one batch (B, C, H, W), a list of three; None when the memory does not suffice."
+    def translate(batch): return self.model.translate(batch, to)
+    try:
+        with self.hardware.autocast():
+            outputs = padded(translate, x.to(self.device))
+            return [o.float().to(x.device) for o in outputs]
+    except RuntimeError as e:
+        if 'CUDA in forked' in str(e):
+            raise SettingsError('a worker process cannot use the GPU of its parent: load the augmenter with '
+                                'device="cpu", or transform whole batches in the main process') from e
+        if not isinstance(e, torch.OutOfMemoryError) and "can't allocate memory" not in str(e): raise
+    return None
+
+# %% ../nbs/40_augmentation.ipynb #7fc8f03f
+@patch
+def halve(self: BatchTranslator, rows):  # (b, C, H, W): what did not fit
+    "Go on with half as many slices at a time. Raises DataError when a single one does not fit."
+    if len(rows) == 1:
+        raise DataError(f'one slice of {rows.shape[-2]} x {rows.shape[-1]} pixels does not fit into the memory '
+                        f'of {self.device}: use smaller slices, or device="cpu"')
+    self.batch_size = len(rows) // 2
+    warnings.warn(f'{len(rows)} slices at a time do not fit into the memory of {self.device}: '
+                  f'going on with {self.batch_size}', stacklevel=3)
+    if self.device.type == 'cuda': torch.cuda.empty_cache()
 
 # %% ../nbs/40_augmentation.ipynb #batches1
 @patch
