@@ -168,7 +168,10 @@ class Classifier:
         channels=1,  # of a slice
         history=(),  # records of the fit
     ):
-        self.net, self.settings, self.channels, self.history = net, settings, channels, list(history)
+        self.net = net
+        self.settings = settings
+        self.channels = channels
+        self.history = list(history)
 
     def scores(self, sliceset): # any SliceSet
         "Probability of a lesion for every slice, float32 (N,)."
@@ -228,7 +231,10 @@ class Fit:
         adam = dict(lr=settings.lr, weight_decay=settings.weight_decay, fused=True)
         self.optimizer = torch.optim.Adam(self.net.parameters(), **adam)
         self.norms = [m for m in self.net.modules() if isinstance(m, nn.BatchNorm2d)]
-        self.mark, self.step, self.history, self.best = mark, 0, [], None
+        self.mark = mark
+        self.step = 0
+        self.history = []
+        self.best = None
 
 # %% ../nbs/50_classification.ipynb #6f1ddde0
 @patch
@@ -284,7 +290,9 @@ def load(self: Fit, folder):  # with latest.pt
     if state['net'] is not None:
         self.net.load_state_dict(state['net'])
         self.optimizer.load_state_dict(state['optimizer'])
-    self.step, self.best, self.history = state['step'], state['best'], state['history']
+    self.step = state['step']
+    self.best = state['best']
+    self.history = state['history']
 
 # %% ../nbs/50_classification.ipynb #f7652275
 def train_step(
@@ -391,8 +399,10 @@ def trial_sets(
 # %% ../nbs/50_classification.ipynb #6b94ffa9
 def best_record(history):  # of a Classifier
     "The record of the validation whose weights were kept."
-    return max(history, key=lambda h: (h['val_auc'], -h['val_loss']))
+    def goodness(record): return record['val_auc'], -record['val_loss']
+    return max(history, key=goodness)
 
+# %% ../nbs/50_classification.ipynb #2d9d9d38
 def classify_trial(
     run,              # folder of a trial
     name='resnet18',  # one of CLASSIFIERS
