@@ -4,7 +4,7 @@
 
 # %% auto #0
 __all__ = ['CLASSIFIERS', 'PRESETS', 'build_classifier', 'ClassifierSettings', 'classifier_settings', 'batch_indices', 'Pool',
-           'Classifier', 'memory_format', 'logits_of', 'predict', 'fingerprint', 'Fit', 'train_step', 'check_arms',
+           'memory_format', 'logits_of', 'predict', 'Classifier', 'fingerprint', 'Fit', 'train_step', 'check_arms',
            'fit_classifier', 'trial_sets', 'best_record', 'classify_trial', 'sensitivity', 'specificity',
            'choose_threshold', 'metrics', 'read_predictions', 'write_predictions', 'plot_predictions']
 
@@ -131,6 +131,33 @@ def read(self: Pool, indices):
     if len(self.memory) < len(indices): self.memory = self.empty(len(indices))
     return self.fill(self.memory[:len(indices)], indices)
 
+# %% ../nbs/50_classification.ipynb #9ff23b3c
+def memory_format(x):  # a batch (B, C, H, W)
+    "The memory format in which a batch is computed fastest."
+    h, w = x.shape[-2:]
+    return torch.channels_last if x.device.type == 'cuda' or h*w >= 128**2 else torch.contiguous_format
+
+def logits_of(net, x):  # a network; slices (B, C, H, W) on its device
+    "Logits (B,), float32."
+    return net(x.contiguous(memory_format=memory_format(x)))[:, 0].float()
+
+# %% ../nbs/50_classification.ipynb #880fa181
+def predict(
+    net,             # a network
+    hardware,        # from `find_hardware`
+    pool,            # Pool of slices
+    batch_size=128,  # slices at a time
+):
+    "Probabilities of a lesion, float32 (N,); the network is in evaluation mode meanwhile."
+    was_training, scores = net.training, []
+    net.to(hardware.device).eval()
+    with torch.inference_mode(), hardware.autocast():
+        for i in range(0, len(pool), batch_size):
+            images, _ = pool.read(range(i, min(i + batch_size, len(pool))))
+            scores.append(logits_of(net, images.to(hardware.device)).sigmoid().cpu())
+    net.train(was_training)
+    return torch.cat(scores).numpy()
+
 # %% ../nbs/50_classification.ipynb #d10d5e8b
 class Classifier:
     "A trained network and what it was trained with."
@@ -141,7 +168,10 @@ class Classifier:
         channels=1,  # of a slice
         history=(),  # records of the fit
     ):
-        self.net, self.settings, self.channels, self.history = net, settings, channels, list(history)
+        self.net = net
+        self.settings = settings
+        self.channels = channels
+        self.history = list(history)
 
     def scores(self, sliceset): # any SliceSet
         "Probability of a lesion for every slice, float32 (N,)."
@@ -170,33 +200,6 @@ class Classifier:
         except UNREADABLE as e:
             raise DataError(f'{path}: not the weights of a classifier ({str(e)[:200]}). Train it again.') from e
         return cls(net, settings, channels)
-
-# %% ../nbs/50_classification.ipynb #9ff23b3c
-def memory_format(x):  # a batch (B, C, H, W)
-    "The memory format in which a batch is computed fastest."
-    h, w = x.shape[-2:]
-    return torch.channels_last if x.device.type == 'cuda' or h*w >= 128**2 else torch.contiguous_format
-
-def logits_of(net, x):  # a network; slices (B, C, H, W) on its device
-    "Logits (B,), float32."
-    return net(x.contiguous(memory_format=memory_format(x)))[:, 0].float()
-
-# %% ../nbs/50_classification.ipynb #880fa181
-def predict(
-    net,             # a network
-    hardware,        # from `find_hardware`
-    pool,            # Pool of slices
-    batch_size=128,  # slices at a time
-):
-    "Probabilities of a lesion, float32 (N,); the network is in evaluation mode meanwhile."
-    was_training, scores = net.training, []
-    net.to(hardware.device).eval()
-    with torch.inference_mode(), hardware.autocast():
-        for i in range(0, len(pool), batch_size):
-            images, _ = pool.read(range(i, min(i + batch_size, len(pool))))
-            scores.append(logits_of(net, images.to(hardware.device)).sigmoid().cpu())
-    net.train(was_training)
-    return torch.cat(scores).numpy()
 
 # %% ../nbs/50_classification.ipynb #53f87a61
 def fingerprint(
@@ -228,7 +231,10 @@ class Fit:
         adam = dict(lr=settings.lr, weight_decay=settings.weight_decay, fused=True)
         self.optimizer = torch.optim.Adam(self.net.parameters(), **adam)
         self.norms = [m for m in self.net.modules() if isinstance(m, nn.BatchNorm2d)]
-        self.mark, self.step, self.history, self.best = mark, 0, [], None
+        self.mark = mark
+        self.step = 0
+        self.history = []
+        self.best = None
 
 # %% ../nbs/50_classification.ipynb #6f1ddde0
 @patch
@@ -284,7 +290,9 @@ def load(self: Fit, folder):  # with latest.pt
     if state['net'] is not None:
         self.net.load_state_dict(state['net'])
         self.optimizer.load_state_dict(state['optimizer'])
-    self.step, self.best, self.history = state['step'], state['best'], state['history']
+    self.step = state['step']
+    self.best = state['best']
+    self.history = state['history']
 
 # %% ../nbs/50_classification.ipynb #f7652275
 def train_step(
@@ -391,8 +399,10 @@ def trial_sets(
 # %% ../nbs/50_classification.ipynb #6b94ffa9
 def best_record(history):  # of a Classifier
     "The record of the validation whose weights were kept."
-    return max(history, key=lambda h: (h['val_auc'], -h['val_loss']))
+    def goodness(record): return record['val_auc'], -record['val_loss']
+    return max(history, key=goodness)
 
+# %% ../nbs/50_classification.ipynb #2d9d9d38
 def classify_trial(
     run,              # folder of a trial
     name='resnet18',  # one of CLASSIFIERS

@@ -14,15 +14,14 @@ import numpy as np
 import torch
 from torch import nn
 from torch.nn import functional as F
-from ..augmentation import find_weights
-from ..base.options import option
+from ..base.weights import find_weights
+from ..base.options import from_options, option
 from ..io.run_folder import trial_options, trial_splits
 from ..base.core import DataError, SettingsError, save_figure, write_json, write_text
 from ..models.attention import in_batches, overlap
 from ..base.hardware import find_hardware
 from ..methods.quality import changes, reference_segmenter_of, moved
 from ..io.dataset import SliceSet, to_csv
-from ..training import from_options
 from ..methods.translators import load_translator
 
 # %% ../../nbs/evaluation/fidelity.ipynb #102435f9

@@ -16,7 +16,7 @@ import torch
 from fastcore.basics import patch
 from torch.nn import functional as F
 from ..base.registry import METHODS
-from ..base.options import Device, option, Precision
+from ..base.options import Device, Precision, from_options, option
 from ..io.run_folder import trial_options, trial_splits
 from ..base.core import DataError, SettingsError, atomic, progress, write_json, write_text
 from ..base.hardware import find_hardware
@@ -24,7 +24,7 @@ from ..losses import mask_loss
 from ..models.attention import in_batches
 from ..sampling import ClassicTransform, seeded, take_rows
 from ..io.dataset import SliceSet, assert_disjoint, to_csv
-from ..training import TrainingSettings, from_options, rate
+from ..training import TrainingSettings, rate
 
 # %% ../../nbs/evaluation/segmentation.ipynb #1bf7f149
 def build_unet(

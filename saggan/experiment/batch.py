@@ -5,7 +5,7 @@
 # %% auto #0
 __all__ = ['how_far', 'RunningTraining', 'running_trainings', 'Progress', 'training_label', 'run_chain', 'run_queue', 'watch',
            'run_chains', 'locked', 'rename_executed', 'open_study', 'Terminated', 'terminated_as_interrupt', 'steps_of',
-           'on_terminal', 'run_plan', 'run_study', 'summary']
+           'on_terminal', 'summary', 'run_plan', 'run_study']
 
 # %% ../../nbs/experiment/batch.ipynb #f476a43a
 import contextlib, signal, sys, threading, time
@@ -31,8 +31,10 @@ def how_far(eta,   # saggan.experiment.plan.Eta, or None
     "How far a run is, in words: '5 of 26, about 12 min left'; '' when nobody knows."
     if not eta: return ''
     ended, tasks = sum(task.label in eta.ended for task in eta.tasks), len(eta.tasks)
+    text = f'{ended} of {tasks}'
     left = eta.left(time.monotonic() - begun) if ended < tasks else None
-    return f'{ended} of {tasks}' + (f', about {duration(left)} left' if left is not None else '')
+    if left is None: return text
+    return f'{text}, about {duration(left)} left'
 
 # %% ../../nbs/experiment/batch.ipynb #1a57573b
 @dataclass
@@ -44,9 +46,12 @@ class RunningTraining:
     figures: dict  # name -> number
 
     def __str__(self):
-        text = f'{self.trial}: step {self.step}' + (f' of {self.total}' if self.total else '')
-        return text + ''.join(f', {name} {value:.3g}' for name, value in list(self.figures.items())[:5])
+        text = f'{self.trial}: step {self.step}'
+        if self.total: text += f' of {self.total}'
+        shown = [f', {name} {value:.3g}' for name, value in self.figures.items()][:5]
+        return text + ''.join(shown)
 
+# %% ../../nbs/experiment/batch.ipynb #0e356fbc
 def running_trainings(study, # folder of a study
                       since, # seconds of the epoch: logs that did not grow since then are left out
                       steps, # method -> steps of its training
@@ -101,6 +106,7 @@ def done(self: Progress,
         self.say(f'  {task.label:44} {seconds:7.1f} s   {self.how_far()}'.rstrip())
         self.log('notebook', label=task.label, seconds=round(seconds, 2))
 
+# %% ../../nbs/experiment/batch.ipynb #aee1df39
 @patch
 def fail(self: Progress,
          task, # Task
@@ -152,6 +158,7 @@ def run_chain(tasks,      # list of Task, in order
             except SagganError as e: progress.fail(task, str(e))
             except KeyboardInterrupt: return
 
+# %% ../../nbs/experiment/batch.ipynb #ead29546
 def run_queue(chains,   # deque of lists of Task, shared with other workers
               progress, # Progress
               kernels,  # Kernels
@@ -181,6 +188,7 @@ def watch(workers,  # set of futures
             progress.tick(last)
             last = time.time()
 
+# %% ../../nbs/experiment/batch.ipynb #d8ab5fdd
 def run_chains(chains,       # list of lists of Task
                progress,     # Progress
                workers=1,    # chains at a time
@@ -219,6 +227,7 @@ def rename_executed(study):  # folder of a study
             name = without_number(path.name)
             if stage_of(name.partition('.')[0]) in STAGES and not (folder/name).exists(): path.rename(folder/name)
 
+# %% ../../nbs/experiment/batch.ipynb #d90a25d3
 def open_study(plan):  # saggan.experiment.plan.Plan
     "Write what was asked, for the study and for each trial of the plan, and on what it runs."
     save_settings(plan.out/'config.yaml', plan.settings)
@@ -270,6 +279,18 @@ def on_terminal(progress, # Progress that prints
             progress.bar.n = round(progress.eta.share(), 3)
     progress.bar = None
 
+# %% ../../nbs/experiment/batch.ipynb #00cfd61d
+def summary(progress):  # Progress of a run that ended
+    "What happened, in a few lines."
+    if progress.ran or progress.failures:
+        took = duration(time.monotonic() - progress.begun)
+        text = f'{progress.ran} notebooks run in {took}, {progress.skipped} found done, {len(progress.failures)} failed'
+    else: text = f'nothing left to run: all {progress.skipped} notebooks were done before'
+    lines = [paint(text, 'red' if progress.failures else 'green'), *(f'  {line}' for line in progress.failures)]
+    report = progress.folder/'report.html'
+    if report.exists(): lines.append(f'report: {report}')
+    return '\n'.join(lines)
+
 # %% ../../nbs/experiment/batch.ipynb #a2cb00ab
 def run_plan(plan,     # saggan.experiment.plan.Plan
              progress, # Progress
@@ -310,15 +331,3 @@ def run_study(settings,    # StudySettings, or None to go on with those of the f
         progress.log('end', ran=progress.ran, skipped=progress.skipped, failures=progress.failures)
         say(summary(progress))
     return progress
-
-# %% ../../nbs/experiment/batch.ipynb #00cfd61d
-def summary(progress):  # Progress of a run that ended
-    "What happened, in a few lines."
-    if progress.ran or progress.failures:
-        took = duration(time.monotonic() - progress.begun)
-        text = f'{progress.ran} notebooks run in {took}, {progress.skipped} found done, {len(progress.failures)} failed'
-    else: text = f'nothing left to run: all {progress.skipped} notebooks were done before'
-    lines = [paint(text, 'red' if progress.failures else 'green'), *(f'  {line}' for line in progress.failures)]
-    report = progress.folder/'report.html'
-    if report.exists(): lines.append(f'report: {report}')
-    return '\n'.join(lines)

@@ -12,7 +12,7 @@ import contextlib, gc, os, statistics, subprocess, sys, tempfile, time, warnings
 from dataclasses import asdict
 from pathlib import Path
 import numpy as np
-from ..base.hardware import peak_memory, reset_peak
+from ..base.hardware import find_hardware, peak_memory, reset_peak
 from ..base.registry import METHODS, is_painter, resolve
 from .schema import part_settings
 
@@ -60,7 +60,6 @@ def gan_of(method, # key of METHODS
     "The networks of a method and endless batches for them, as its notebook makes them."
     from saggan.models.progressive import ClassBatches
     from saggan.sampling import UnpairedBatches, named_transform
-    from saggan.training import find_hardware
     networks, t = settings
     gan = resolve(METHODS[method].networks)(networks)
     augment, device = named_transform(t.augment), find_hardware(t.device).device
@@ -85,6 +84,7 @@ def slice_seconds(method, # key of METHODS
     if is_painter(method): labels = torch.zeros(8, networks.classes + 1, *images.shape[2:], device=images.device)
     with torch.no_grad(): return seconds_of(make)/8
 
+# %% ../../nbs/experiment/costs.ipynb #9ab9edda
 def disk_bytes(gan, # the networks of a method
               ):
     "Bytes that a training leaves: the latest and the previous checkpoint, then the weights."
@@ -106,7 +106,8 @@ def network_costs(method, settings, toy, steps, # as in `gan_of`
     hardware, optimizers = setup(gan, t)
     def step(): optimisation_step(gan, hardware.put(next(batches)), optimizers, hardware, t.accumulate)
     times = []
-    for share in (.1, .3, .5, .7, .9) if makes_from_noise(networks) else (.5,):
+    points = (.1, .3, .5, .7, .9) if makes_from_noise(networks) else (.5,)
+    for share in points:
         gan.step = int(share*steps)
         times.append(seconds_of(step))
     attention = 0.
@@ -153,6 +154,7 @@ def classifier_cost(settings, # ClassifierSettings
     parameters = sum(p.numel() for p in fit.net.parameters())
     return dict(step=step, slice=seconds_of(look)/len(toy), parameters=parameters)
 
+# %% ../../nbs/experiment/costs.ipynb #cd1ad7d2
 def segmentation_cost(settings, # SegmentationSettings
                       toy, # SliceSet
                       hardware, # of the study
@@ -180,7 +182,6 @@ def judge_costs(settings, # StudySettings
                 toy, # SliceSet
                ):
     "Measured: seconds of a step and of a slice judged, for the quality's judge, each classifier and the segmentation."
-    from saggan.training import find_hardware
     classifiers, segmentation = part_settings(settings)
     hardware = find_hardware(settings.device, settings.precision)
     out = dict(judge=reference_segmenter_cost(settings, toy, hardware))
@@ -212,6 +213,7 @@ def patients_in(source, # folder, or a number of patients of the phantom
     cases = list_cases(source, layout, options.get('modalities'), options.get('patient'))
     return len({case.patient for case in cases})
 
+# %% ../../nbs/experiment/costs.ipynb #53f9b620
 def sampled_counts(source, layout, # as in `patients_in`
                    patients=3, # how many are tried
                    **options, # of `saggan.data.prepare`

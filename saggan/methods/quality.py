@@ -4,8 +4,9 @@
 
 # %% auto #0
 __all__ = ['SEGMENTER_PRESETS', 'ReferenceSegmenterSettings', 'fit_reference_segmenter', 'save_reference_segmenter',
-           'load_reference_segmenter', 'shape_of', 'quality', 'moved', 'lesion_attention_of', 'finding_rate', 'changes',
-           'shapes', 'area_distance', 'plot_shapes', 'measured', 'mean_inside', 'enough', 'reference_segmenter_of']
+           'load_reference_segmenter', 'shape_of', 'moved', 'lesion_attention_of', 'finding_rate', 'changes',
+           'area_distance', 'shapes', 'quality', 'plot_shapes', 'mean_inside', 'measured', 'enough',
+           'reference_segmenter_of']
 
 # %% ../../nbs/methods/quality.ipynb #9f8c389c
 from dataclasses import dataclass
@@ -65,7 +66,6 @@ def save_reference_segmenter(
     save_weights(path, segmenter.state_dict(), channels=str(first_layer.in_channels),
                  width=str(first_layer.out_channels), blocks=str(blocks))
 
-# %% ../../nbs/methods/quality.ipynb #9b8cd6ac
 def load_reference_segmenter(
     path,          # file written by `save_reference_segmenter`
     device='cpu',  # where to
@@ -84,35 +84,6 @@ def shape_of(maps):  # (N, 1, H, W), cut at one half; empty maps are left out
     hard = np.asarray(maps)[:, 0] > .5
     hard = hard[hard.any((1, 2))]
     return hard.mean((1, 2)), np.array([ndimage.label(h)[1] for h in hard])
-
-# %% ../../nbs/methods/quality.ipynb #a29af5a1
-def quality(model,     # Translator
-            slices,    # SliceSet, of the validation split
-            segmenter, # from `fit_reference_segmenter`; None: the independent figures are left out
-            device='cpu'):
-    "Figures on slices that were not trained on, a flat dict of numbers."
-    normal = slices.of(label=0).tensors(device)[0]
-    lesion, mask = slices.of(label=1).tensors(device)[:2]
-    with_lesion, added = moved(model, normal, 'lesion')
-    without_lesion, removed = moved(model, lesion, 'normal')
-    mask = mask.cpu()
-    figures = dict(n_normal=len(normal), n_lesion=len(lesion), **overlap(removed, mask), placed=finding_rate(added))
-    attention = lesion_attention_of(model)
-    if attention is not None:
-        figures['false_alarms'] = finding_rate(in_batches(attention, normal))
-        figures['found'] = finding_rate(in_batches(attention, with_lesion.to(device)))
-    if segmenter is not None:
-        real = in_batches(segmenter, lesion)
-        translated = in_batches(segmenter, with_lesion.to(device))
-        figures |= {f'judge_{name}': value for name, value in overlap(real, mask).items()}
-        figures['judge_false_alarms'] = finding_rate(in_batches(segmenter, normal))
-        figures['judge_found'] = finding_rate(translated)
-        figures['judge_sees_lesion'] = finding_rate(real)
-        figures['judge_overlap_placed'] = overlap(translated, (added > .5).float())['dice_pooled']
-        figures['judge_after_removal'] = finding_rate(in_batches(segmenter, without_lesion.to(device)))
-    figures |= changes(normal.cpu(), with_lesion, added, 'added')
-    figures |= changes(lesion.cpu(), without_lesion, removed, 'removed')
-    return figures | shapes(added, mask)
 
 # %% ../../nbs/methods/quality.ipynb #f05c9ea8
 def moved(model,    # Translator
@@ -144,6 +115,16 @@ def changes(source,      # (N, C, H, W) slices
     def mean_over(where): return float((change * where).sum() / where.sum()) if where.sum() else 0.
     return {f'change_inside_{name}': mean_over(inside), f'change_outside_{name}': mean_over(1 - inside)}
 
+# %% ../../nbs/methods/quality.ipynb #shapes01
+def area_distance(added, # (N,) areas as shares of a slice
+                  real): # (M,)
+    "Largest gap between the two cumulative distributions, in [0, 1] (Kolmogorov-Smirnov); 1 when nothing was added."
+    if not len(added): return 1.
+    grid = np.linspace(0, max(added.max(), real.max()), 200)
+    below_added = np.searchsorted(np.sort(added), grid, side='right') / len(added)
+    below_real = np.searchsorted(np.sort(real), grid, side='right') / len(real)
+    return float(np.abs(below_added - below_real).max())
+
 # %% ../../nbs/methods/quality.ipynb #a1c62c22
 def shapes(added, # (N, 1, H, W) maps
            real): # (M, 1, H, W) masks
@@ -156,15 +137,34 @@ def shapes(added, # (N, 1, H, W) maps
                 parts_real=float(real_parts.mean()),
                 area_distance=area_distance(area, real_area))
 
-# %% ../../nbs/methods/quality.ipynb #shapes01
-def area_distance(added, # (N,) areas as shares of a slice
-                  real): # (M,)
-    "Largest gap between the two cumulative distributions, in [0, 1] (Kolmogorov-Smirnov); 1 when nothing was added."
-    if not len(added): return 1.
-    grid = np.linspace(0, max(added.max(), real.max()), 200)
-    below_added = np.searchsorted(np.sort(added), grid, side='right') / len(added)
-    below_real = np.searchsorted(np.sort(real), grid, side='right') / len(real)
-    return float(np.abs(below_added - below_real).max())
+# %% ../../nbs/methods/quality.ipynb #a29af5a1
+def quality(model,     # Translator
+            slices,    # SliceSet, of the validation split
+            segmenter, # from `fit_reference_segmenter`; None: the independent figures are left out
+            device='cpu'):
+    "Figures on slices that were not trained on, a flat dict of numbers."
+    normal = slices.of(label=0).tensors(device)[0]
+    lesion, mask = slices.of(label=1).tensors(device)[:2]
+    with_lesion, added = moved(model, normal, 'lesion')
+    without_lesion, removed = moved(model, lesion, 'normal')
+    mask = mask.cpu()
+    figures = dict(n_normal=len(normal), n_lesion=len(lesion), **overlap(removed, mask), placed=finding_rate(added))
+    attention = lesion_attention_of(model)
+    if attention is not None:
+        figures['false_alarms'] = finding_rate(in_batches(attention, normal))
+        figures['found'] = finding_rate(in_batches(attention, with_lesion.to(device)))
+    if segmenter is not None:
+        real = in_batches(segmenter, lesion)
+        translated = in_batches(segmenter, with_lesion.to(device))
+        figures |= {f'judge_{name}': value for name, value in overlap(real, mask).items()}
+        figures['judge_false_alarms'] = finding_rate(in_batches(segmenter, normal))
+        figures['judge_found'] = finding_rate(translated)
+        figures['judge_sees_lesion'] = finding_rate(real)
+        figures['judge_overlap_placed'] = overlap(translated, (added > .5).float())['dice_pooled']
+        figures['judge_after_removal'] = finding_rate(in_batches(segmenter, without_lesion.to(device)))
+    figures |= changes(normal.cpu(), with_lesion, added, 'added')
+    figures |= changes(lesion.cpu(), without_lesion, removed, 'removed')
+    return figures | shapes(added, mask)
 
 # %% ../../nbs/methods/quality.ipynb #a07be30d
 def plot_shapes(added, # (N, 1, H, W) maps
@@ -182,6 +182,12 @@ def plot_shapes(added, # (N, 1, H, W) maps
     fig.tight_layout()
     return fig
 
+# %% ../../nbs/methods/quality.ipynb #change03
+def mean_inside(change, # (B, 1, H, W)
+                mask):  # (B, 1, H, W) in {0, 1}
+    "The mean of each map inside its mask, 0 where that is empty: (B,)."
+    return (change * mask).sum((1, 2, 3)) / mask.sum((1, 2, 3)).clamp(min=1)
+
 # %% ../../nbs/methods/quality.ipynb #change02
 def measured(source,               # (B, C, H, W) slices
              out,                  # their Translation, see `saggan.augmentation`
@@ -191,12 +197,6 @@ def measured(source,               # (B, C, H, W) slices
     inside = (where > .5).float()
     change = (out.image - source).abs().mean(1, keepdim=True)
     return where, inside.mean((1, 2, 3)), mean_inside(change, inside)
-
-# %% ../../nbs/methods/quality.ipynb #change03
-def mean_inside(change, # (B, 1, H, W)
-                mask):  # (B, 1, H, W) in {0, 1}
-    "The mean of each map inside its mask, 0 where that is empty: (B,)."
-    return (change * mask).sum((1, 2, 3)) / mask.sum((1, 2, 3)).clamp(min=1)
 
 # %% ../../nbs/methods/quality.ipynb #change04
 def enough(area,                      # (B,), from `measured`

@@ -45,7 +45,6 @@ class Oversample(Method):
     "Random oversampling of the smaller class, classic augmentation on. Source: O-s of the paper's Table I."
     def indices(self, train, seed): return oversample(train.table.label, seed)  # SliceSet of the training split
 
-# %% ../../nbs/methods/resampling.ipynb #0ed28a96
 class Undersample(Method):
     "Random undersampling of the larger class, classic augmentation on. Source: U-s of the paper's Table I."
     def indices(self, train, seed): return undersample(train.table.label, seed)  # SliceSet of the training split
@@ -147,12 +146,10 @@ class MixupMethod(Method):
     "Mixup after classic augmentation."
     def mix(self, seed): return Mixup()  # the seed of the step decides, see `Mixer`
 
-# %% ../../nbs/methods/resampling.ipynb #a8e00364
 class CutMixMethod(Method):
     "CutMix after classic augmentation."
     def mix(self, seed): return CutMix()
 
-# %% ../../nbs/methods/resampling.ipynb #e23816a7
 class CutOutMethod(Method):
     "CutOut after classic augmentation."
     def mix(self, seed): return CutOut()

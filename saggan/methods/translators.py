@@ -15,11 +15,13 @@ import torch
 from ..models.aggan import AGGAN, SCHEME_2
 from ..models.attention import changed_map, fit_attention
 from ..base.core import DataError, SettingsError, save_figure, write_json
+from ..base.hardware import find_hardware
+from ..base.options import from_options
 from ..cyclegan import CycleGAN, Translator
 from ..saggan import ABLATIONS, PRINTED, SAGGAN
 from ..base.registry import METHODS, is_translator, resolve
 from ..sampling import UnpairedBatches, named_transform
-from ..training import TrainingSettings, find_hardware, from_options, read_checkpoint, total_steps, train
+from ..training import TrainingSettings, read_checkpoint, total_steps, train
 from ..models.uaggan import UAGGAN
 from ..base.weights import load_weights, save_weights
 
