@@ -16,9 +16,9 @@ import torch
 from fastcore.basics import patch
 from torch.nn import functional as F
 from ..base.registry import METHODS
-from ..base.options import Device, Precision, from_options, option
+from ..base.options import Device, Precision, check_names, from_options, option
 from ..io.run_folder import trial_options, trial_splits
-from ..base.core import DataError, SettingsError, atomic, progress, write_json, write_text
+from ..base.core import DataError, atomic, progress, write_json, write_text
 from ..base.hardware import find_hardware
 from ..losses import mask_loss
 from ..models.attention import in_batches
@@ -90,12 +90,8 @@ def segmentation_settings(
     **options,              # fields of SegmentationSettings
 ):
     "SegmentationSettings. Raises SettingsError for names or values that cannot be used."
-    if preset not in PRESETS: raise SettingsError(f'{preset!r} is not known here; there are: {", ".join(PRESETS)}')
-    s = from_options(SegmentationSettings, PRESETS[preset] | options)
-    if min(s.steps, s.evaluate_every, s.width, s.levels - 1) < 1 or s.batch_size < 2:
-        raise SettingsError('steps, evaluate_every and width from 1, levels and batch_size from 2, '
-                            f'not {s.steps}, {s.evaluate_every}, {s.width}, {s.levels}, {s.batch_size}')
-    return s
+    check_names([preset], PRESETS, 'preset')
+    return from_options(SegmentationSettings, PRESETS[preset] | options)
 
 # %% ../../nbs/evaluation/segmentation.ipynb #a249c34b
 class MaskedBatches:

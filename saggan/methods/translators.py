@@ -14,9 +14,9 @@ from pathlib import Path
 import torch
 from ..models.aggan import AGGAN, SCHEME_2
 from ..models.attention import changed_map, fit_attention
-from ..base.core import DataError, SettingsError, save_figure, write_json
+from ..base.core import DataError, save_figure, write_json
 from ..base.hardware import find_hardware
-from ..base.options import from_options
+from ..base.options import check_names, from_options
 from ..cyclegan import CycleGAN, Translator
 from ..saggan import ABLATIONS, PRINTED, SAGGAN
 from ..base.registry import METHODS, is_translator, resolve
@@ -71,8 +71,8 @@ def gan_settings(channels: int = 1,         # of the slices
                  configuration: str = 'saggan',  # key of CONFIGURATIONS
                  **options):                # fields of the kind's settings and of TrainingSettings
     "The kind of translator, its settings and TrainingSettings. SettingsError for names or values that do not exist."
-    for name, table in ((preset, PRESETS), (configuration, CONFIGURATIONS)):
-        if name not in table: raise SettingsError(f'{name!r} is not known here; there are: {", ".join(table)}')
+    check_names([preset], PRESETS, 'preset')
+    check_names([configuration], CONFIGURATIONS, 'translator')
     kind, changes = CONFIGURATIONS[configuration]
     options = kind.training | changes | preset_options(preset, kind, changes) | options
     names = {f.name for f in fields(kind.Settings)}

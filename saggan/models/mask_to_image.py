@@ -13,9 +13,9 @@ from pathlib import Path
 import torch
 from scipy import ndimage
 from torch.nn import functional as F
-from ..base.core import DataError, SettingsError, save_figure, write_json
+from ..base.core import DataError, save_figure, write_json
 from ..base.hardware import find_hardware
-from ..base.options import GanMode, Upsample, from_options, option
+from ..base.options import GanMode, Upsample, check_names, from_options, option
 from ..base.weights import load_weights, save_weights
 from ..io.dataset import FOREGROUND_THRESHOLD
 from ..generator import check_size, resnet
@@ -117,7 +117,7 @@ def painter_settings(channels: int = 1,         # of the slices
                      preset: str = 'paper',     # key of PRESETS
                      **options):                # fields of MaskToImageSettings and of TrainingSettings
     "MaskToImageSettings and TrainingSettings. Raises SettingsError for names or values that do not exist."
-    if preset not in PRESETS: raise SettingsError(f'{preset!r} is not known here; there are: {", ".join(PRESETS)}')
+    check_names([preset], PRESETS, 'preset')
     of_networks = {f.name for f in fields(MaskToImageSettings)}
     usual = dict(lr=2e-4, lr_d=2e-4, batch_size=1, match_position=False)
     options = usual | PRESETS[preset] | options

@@ -11,9 +11,9 @@ import json
 from dataclasses import asdict, fields
 from pathlib import Path
 import torch
-from ..base.core import DataError, SettingsError, save_figure, write_json
+from ..base.core import DataError, save_figure, write_json
 from ..base.hardware import find_hardware
-from ..base.options import from_options
+from ..base.options import check_names, from_options
 from ..base.registry import METHODS, is_synthesizer, resolve
 from ..base.weights import load_weights, save_weights
 from ..sampling import named_transform
@@ -36,8 +36,8 @@ def synthesizer_settings(kind: str,              # key of SYNTHESIZERS
                          preset: str = 'paper',  # key of PRESETS
                          **options):             # fields of SynthesizerSettings and of TrainingSettings
     "SynthesizerSettings and TrainingSettings. Raises SettingsError for names or values that do not exist."
-    for name, table in ((preset, PRESETS), (kind, SYNTHESIZERS)):
-        if name not in table: raise SettingsError(f'{name!r} is not known here; there are: {", ".join(table)}')
+    check_names([preset], PRESETS, 'preset')
+    check_names([kind], SYNTHESIZERS, 'synthesizer')
     options = SYNTHESIZERS[kind].training | PRESETS[preset] | options
     names = {f.name for f in fields(SynthesizerSettings)}
     networks = {name: value for name, value in options.items() if name in names}
