@@ -294,6 +294,15 @@ def test_a_shell_can_find_the_completion_mark():
     assert 'PYTHON_ARGCOMPLETE_OK' in Path(saggan.cli.main.__file__).read_text()[:1024]
 
 
+def test_memory_measures_a_step_and_refuses_a_name_in_one_sentence(capsys):
+    small = ['--set', 'width=4', '--set', 'blocks=1', '--set', 'd_width=4', '--set', 'd_layers=2']
+    assert main(['memory', '--image-size', '32', '--batch-size', '1', '--preset', 'smoke', *small]) == 0
+    text = capsys.readouterr().out
+    assert 'as it is' in text and 'checkpointing=True' in text and 's a step' in text
+    assert main(['memory', '--method', 'sagan']) == 2
+    assert "Did you mean 'saggan'" in capsys.readouterr().err
+
+
 def test_info_lists_names_and_machine(capsys):
     expected = dict(methods='OverSampling', tracks='brats_uns', presets='quickstart', classifiers='densenet121',
                     settings='gan.saggan.warmup', completion='register-python-argcomplete')
