@@ -12,7 +12,7 @@ from pathlib import Path
 import numpy as np, pandas as pd
 from .base.core import DataError, read_json, read_yaml, write_json, write_text
 from .base.registry import METHODS, STAGES, label_of, methods_in, stage_of, without_number
-from .io.run_folder import files_of_trials, method_and_seed, trial_of
+from .io.run_folder import files_of_trials, method_and_draw, trial_of
 from .evaluation.position import by_position, guard_weights, overlap_weights, position_only, training_positions
 from .evaluation.statistics import MEASURES, holm, interval, over_seeds, replicate, seed_tests, two_sided
 
@@ -215,7 +215,7 @@ def load_predictions(run):  # folder of a study
     frames = {}
     config = Path(run)/'config.yaml'
     for path in files_of_trials(run, 'classifier/*/predictions.csv'):
-        method, seed = method_and_seed(trial_of(path, run))
+        method, seed = method_and_draw(trial_of(path, run))
         if method: frames[path.parent.name, method, seed] = read_predictions(path)
     classifiers = (read_yaml(config) or {}).get('classifiers', []) if config.exists() else []
     order = {name: i for i, name in enumerate((*classifiers, *LABELS))}
@@ -243,7 +243,7 @@ def load_costs(run):  # folder of a study
     "Frame of method, seed, stage, seconds, peak_gb, gpu_peak_gb, a line an executed notebook; no broken marks."
     rows = []
     for path in files_of_trials(run, 'notebooks/*.done.json'):
-        method, seed = method_and_seed(trial_of(path, run))
+        method, seed = method_and_draw(trial_of(path, run))
         try: done = read_json(path)
         except DataError: continue
         if not method: continue

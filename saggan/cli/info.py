@@ -16,8 +16,8 @@ from dataclasses import asdict
 from pathlib import Path
 from ..base.core import DataError, SagganError, environment, is_held, read_json, read_jsonl, read_yaml
 from ..base.registry import GROUPS, METHODS, without_number
-from ..io.run_folder import is_trial, trial_dir
-from ..experiment.settings import PRESETS, TRACKS, check_names, load_settings, study_settings
+from ..io.run_folder import as_draw, is_trial, trial_dir
+from ..experiment.settings import PRESETS, TRACKS, check_names, draws_of, load_settings, study_settings
 
 # %% ../../nbs/cli/info.ipynb #a20ae70e
 def bf16_is_fast():
@@ -250,10 +250,11 @@ def trial_states(folder,   # of a study
     "A dict for each trial that was asked for, as in `trial_state`; none runs when no process does."
     trials = []
     for method in settings.methods:
-        for seed in settings.seeds:
-            trial = trial_state(trial_dir(folder, method, seed), task_names(method, settings))
+        for draw in draws_of(settings):
+            trial = trial_state(trial_dir(folder, method, draw), task_names(method, settings))
             if trial['state'] == 'running' and not running: trial['state'] = 'part'
-            trials.append(dict(method=method, seed=seed) | trial)
+            drawn = {name: number for name, number in as_draw(draw)._asdict().items() if number is not None}
+            trials.append(dict(method=method) | drawn | trial)
     return trials
 
 def last_error(folder):  # of a study

@@ -69,10 +69,10 @@ def training_positions(
     seeds,  # whose training split
 ):
     "Dict seed -> frame with position and label of the training slices, where the prepared set is there."
-    from saggan.io.run_folder import trial_splits, method_and_seed, trial_folders
+    from saggan.io.run_folder import trial_splits, method_and_draw, trial_folders
     positions = {}
     for trial in trial_folders(run):
-        seed = method_and_seed(trial)[1]
+        seed = method_and_draw(trial)[1]
         if seed not in seeds or seed in positions: continue
         positions[seed] = None  # all trials of a seed draw the same split
         with contextlib.suppress(SagganError):

@@ -20,7 +20,7 @@ from .schema import check_nested, network_settings
 from ..base.display import duration
 from .plan import agreed_settings, cell_of, eta_of, make_plan, report_tasks
 from ..base.registry import METHODS, STAGES, stage_of, without_number
-from ..io.run_folder import files_of_trials, method_and_seed, trial_dir, trial_folders, trial_of
+from ..io.run_folder import files_of_trials, method_and_draw, trial_dir, trial_folders, trial_of
 from .runner import Kernels, notebooks_folder, run_task
 from .settings import trial_settings, save_settings
 
@@ -65,7 +65,7 @@ def running_trainings(study, # folder of a study
             if not lines: continue
             trial, last = trial_of(path, study), lines[-1]
             figures = {name: value for name, value in last.items() if isinstance(value, float)}
-            out.append(RunningTraining(trial.name, last['step'], steps.get(method_and_seed(trial)[0]), figures))
+            out.append(RunningTraining(trial.name, last['step'], steps.get(method_and_draw(trial)[0]), figures))
     return out
 
 # %% ../../nbs/experiment/batch.ipynb #5f508b12
@@ -123,7 +123,7 @@ def fail(self: Progress,
 # %% ../../nbs/experiment/batch.ipynb #329f6a6f
 def training_label(trial: str):  # name of a trial's folder
     "Label of the task that trains the networks of a trial."
-    return f'{trial} {METHODS[method_and_seed(trial)[0]].stages[0]}'
+    return f'{trial} {METHODS[method_and_draw(trial)[0]].stages[0]}'
 
 @patch
 def tick(self: Progress,

@@ -17,6 +17,7 @@ from .costs import judge_costs, network_costs, quiet, sampled_counts, start_cost
 from ..base.display import duration, size_words
 from .plan import cell_of, data_counts, kind_of, seconds_seen
 from .plan import split_counts, steps_in_all
+from ..io.run_folder import as_draw
 from ..base.registry import METHODS, NETWORKS as NETWORK_STAGES, stage_of
 from .settings import PREPARE_OPTIONS
 
@@ -183,7 +184,8 @@ def task_seconds(plan, # saggan.experiment.plan.Plan
     for task in plan.tasks:
         if task.finished(): continue
         before = times_seen(seen, task)
-        out[task.label] = statistics.median(before) if before else notebook_seconds(task, plan, costs, n)
+        own = split_counts(plan.settings, costs['counts'], cell_of(task)[1] or 0)
+        out[task.label] = statistics.median(before) if before else notebook_seconds(task, plan, costs, own)
         if before: known += out[task.label]
     return out, known/max(1e-9, sum(out.values()))
 
@@ -191,12 +193,12 @@ def task_seconds(plan, # saggan.experiment.plan.Plan
 def judges_lacking(plan, # saggan.experiment.plan.Plan
                    took, # from `task_seconds`
                   ):
-    "How many seeds have no network yet that looks at synthetic slices, and need one."
+    "How many draws have no network yet that looks at synthetic slices, and need one."
     def needs_one(task): return task.label in took and stage_of(kind_of(task)[0]) in JUDGED_STAGES
-    seeds = set()
+    draws = set()
     for chain in plan.chains:
-        if any(needs_one(task) for task in chain): seeds.add(cell_of(chain[0])[1])
-    lacking = [seed for seed in seeds if not list((plan.out/'shared').glob(f'judge-s{seed}-*'))]
+        if any(needs_one(task) for task in chain): draws.add(cell_of(chain[0])[1])
+    lacking = [draw for draw in draws if not list((plan.out/'shared').glob(f'judge-{as_draw(draw)}-*'))]
     return len(lacking)
 
 # %% ../../nbs/experiment/estimate.ipynb #f0c73e02

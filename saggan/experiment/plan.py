@@ -5,8 +5,8 @@
 # %% auto #0
 __all__ = ['NOT_READ', 'study_task', 'is_due', 'study_tasks', 'builds_on', 'stages', 'task_name', 'deciding', 'trial_tasks',
            'report_tasks', 'how_many', 'Plan', 'agreed_settings', 'make_plan', 'cell_of', 'data_counts', 'split_counts',
-           'steps_in_all', 'schedule', 'plural', 'data_line', 'method_lines', 'plan_lines', 'kind_of', 'guess', 'Eta',
-           'seconds_seen', 'eta_of']
+           'steps_in_all', 'schedule', 'plural', 'data_line', 'draws_text', 'method_lines', 'plan_lines', 'kind_of',
+           'guess', 'Eta', 'seconds_seen', 'eta_of']
 
 # %% ../../nbs/experiment/plan.ipynb #a539e1b0
 import statistics
@@ -16,9 +16,9 @@ from ..base.core import DataError, SettingsError, environment, read_json, sha256
 from ..base.hardware import processors
 from .schema import network_settings
 from ..base.registry import METHODS, NETWORKS, STAGES, stage_of, stages_in, stages_up_to, without_number
-from ..io.run_folder import files_of_trials, is_trial, method_and_seed, predictions_file, trial_dir
+from ..io.run_folder import as_draw, files_of_trials, is_trial, method_and_draw, predictions_file, trial_dir
 from .runner import Task, fingerprint, notebooks_folder
-from .settings import trial_settings, data_settings, load_settings, merged_settings
+from .settings import data_settings, draws_of, load_settings, merged_settings, trial_settings
 
 # %% ../../nbs/experiment/plan.ipynb #d0cff82b
 def study_task(folder,   # with the notebooks
@@ -87,11 +87,11 @@ def trial_tasks(folder,   # with the notebooks
                out,      # folder of the study
                settings, # StudySettings
                method,   # of METHODS
-               seed,     # integer
+               draw,     # seed or Draw, see saggan.io.run_folder
                after='', # fingerprint of the data
                ):
     "The chain of one trial, see `stages`."
-    trial, config = trial_dir(out, method, seed), trial_settings(settings, method, seed)
+    trial, config = trial_dir(out, method, draw), trial_settings(settings, method, draw)
     chain, marks = [], {'': after}
     for name, classifier, before in stages(method, settings.classifiers, settings.extras):
         stage, title = STAGES[name], task_name(name, classifier)
@@ -188,8 +188,8 @@ def make_plan(settings,    # StudySettings, or None for those of the folder
     # without the demonstrations of its notebook
     of_data = fingerprint(first[0].notebook, first[0].parameters, True, data_settings(agreed))
     chains = []
-    for seed in asked.seeds:
-        chains += [trial_tasks(folder, out, agreed, method, seed, of_data) for method in asked.methods]
+    for draw in draws_of(asked):
+        chains += [trial_tasks(folder, out, agreed, method, draw, of_data) for method in asked.methods]
     if upto:
         wanted, more = stages_up_to(upto), []
         chains = [[task for task in chain if stage_of(task.name) in wanted] for chain in chains]
@@ -199,9 +199,9 @@ def make_plan(settings,    # StudySettings, or None for those of the folder
 
 # %% ../../nbs/experiment/plan.ipynb #55ac4532
 def cell_of(task):  # Task
-    "(method, seed) of the trial that a task belongs to; ('', None) for a task of the study."
+    "(method, seed or Draw) of the trial that a task belongs to; ('', None) for a task of the study."
     trial = task.output.parent.parent
-    return method_and_seed(trial) if is_trial(trial) else ('', None)
+    return method_and_draw(trial) if is_trial(trial) else ('', None)
 
 def data_counts(plan):  # Plan
     "Counts of the prepared set as a dict with patients, slices and lesion; {} while there is none."
@@ -211,10 +211,16 @@ def data_counts(plan):  # Plan
 # %% ../../nbs/experiment/plan.ipynb #f21515fd
 def split_counts(settings, # StudySettings
                  counts,   # from `data_counts`
+                 draw=0,   # seed or Draw
                  ):
     "Slices that a trial can expect in its splits: dict with normal, lesion (of training), train, val, test, all."
     slices, lesion = counts['slices'], counts['lesion']
     in_train, in_val, in_test = settings.fractions
+    if settings.folds:
+        of_rest, in_test = in_val/(in_train + in_val), 1/settings.folds
+        in_train, in_val = (1 - of_rest)*(1 - in_test), of_rest*(1 - in_test)
+    size = as_draw(draw).patients
+    if size: in_train = min(in_train, size/max(1, counts.get('patients', size)))
     share = in_train*settings.train_share
     train = settings.train_counts or dict(normal=round(share*(slices - lesion)), lesion=round(share*lesion))
     return dict(normal=train.get('normal', 0), lesion=train.get('lesion', 0), train=sum(train.values()),
@@ -264,6 +270,15 @@ def data_line(plan,   # Plan
     if not counts: return text + '; not prepared yet'
     return text + f'; {counts["slices"]:,} slices of {counts["patients"]} patients, {counts["lesion"]:,} with a lesion'
 
+def draws_text(draws):  # seeds or Draws of the trials of a method
+    "'seeds 0, 1', 'seeds 0, 1 x 5 folds, 7 and 14 patients'."
+    columns = zip(*map(as_draw, draws))
+    seeds, folds, sizes = [list(dict.fromkeys(column)) for column in columns]
+    text = 'seeds ' + ', '.join(map(str, seeds))
+    if folds != [None]: text += f' x {plural(len(folds), "fold")}'
+    named = ['all' if size is None else str(size) for size in sizes]
+    return text if sizes == [None] else f'{text} x {" and ".join(named)} patients'
+
 def method_lines(plan,     # Plan
                  method,   # of METHODS
                  finished, # labels of tasks that are done
@@ -271,9 +286,9 @@ def method_lines(plan,     # Plan
                  ):
     "What is left of the trials of a method, and how its networks are trained when that is still to come."
     chains = [chain for chain in plan.chains if chain and cell_of(chain[0])[0] == method]
-    seeds = ', '.join(str(cell_of(chain[0])[1]) for chain in chains)
+    seeds = draws_text([cell_of(chain[0])[1] for chain in chains])
     left = list(dict.fromkeys(task.name for chain in chains for task in chain if task.label not in finished))
-    lines = [f'  {method:20} seeds {seeds}: ' + (', '.join(left) or 'done')]
+    lines = [f'  {method:20} {seeds}: ' + (', '.join(left) or 'done')]
     if any(stage_of(name) in NETWORKS for name in left): lines.append(f'  {"":20} {schedule(plan, method, counts)}')
     return lines
 
@@ -357,7 +372,7 @@ def seconds_seen(out):  # folder of a study
     tables = dict(seconds={}, peak_gb={})
     for path in Path(out).glob('**/notebooks/*.done.json'):
         trial = path.parent.parent
-        key = without_number(path.name.removesuffix('.done.json')), method_and_seed(trial)[0] if is_trial(trial) else ''
+        key = without_number(path.name.removesuffix('.done.json')), method_and_draw(trial)[0] if is_trial(trial) else ''
         try: done = read_json(path)
         except DataError: continue
         for name, table in tables.items():

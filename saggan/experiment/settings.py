@@ -6,7 +6,7 @@
 __all__ = ['Layout', 'Track', 'Preset', 'Extra', 'LAYOUTS', 'EXTRAS', 'GROWS', 'FREE', 'PREPARES', 'PREPARE_OPTIONS', 'TRAVELS',
            'TRACKS', 'PRESETS', 'PHANTOM_PATIENTS', 'SourceSettings', 'StudySettings', 'check_slices', 'check_grid',
            'members_of', 'checked', 'study_settings', 'save_settings', 'read_settings', 'load_settings',
-           'merged_settings', 'data_settings', 'trial_settings']
+           'merged_settings', 'data_settings', 'trial_settings', 'draws_of']
 
 # %% ../../nbs/experiment/settings.ipynb #f0b41666
 import re
@@ -17,6 +17,7 @@ from ..base.registry import GROUPS, METHODS, is_translator
 from ..base.core import SettingsError, read_yaml, write_yaml
 from ..base.options import check_names, check_value, deep_merge, names_where, of_type, option, options_of
 from ..base.options import ClassifierName, Device, Precision, todays_names
+from ..io.run_folder import draws_in, options_of_draw
 
 # %% ../../nbs/experiment/settings.ipynb #8d69c3b3
 Layout = Literal['brats', 'image-mask', 'phantom']
@@ -72,6 +73,11 @@ class StudySettings(SourceSettings):
     extras: tuple[Extra, ...] = option((), 'what else is measured', decides='grid')
     seeds: tuple[int, ...] = option((0, 1, 2), 'a seed draws the split, the GAN and the classifier', least=0,
                                     decides='grid', help='such as 0,1,2 or 0-4')
+    train_patients: tuple[int, ...] = option(
+        (0,), 'sizes of the training set, in patients; 0: all that the split has', least=0, decides='grid',
+        help='such as 7,14,28: a learning curve against real patients (default: all that the split has)')
+    folds: int = option(0, 'each seed is a cross-validation of so many folds; 0: one random split', least=0,
+                        metavar='N', help='cross-validation: each patient is tested once a seed (default: no folds)')
     gan: dict = option(dict, 'options of all translators, and of single methods under their names')
     judge: dict = option(dict, 'options of saggan.methods.quality.fit_reference_segmenter')
     augment: dict = option(dict, 'options of saggan.methods.method: judged, least_change')
@@ -148,6 +154,7 @@ def checked(settings, # StudySettings
     check_grid(s, where)
     s.methods = members_of(s.methods)
     check_slices(s, at)
+    if s.folds == 1: raise SettingsError(f'{at}folds=1: a cross-validation needs at least two; 0 is one random split.')
     if s.layout != 'phantom' and not s.source and not s.data:
         raise SettingsError(f'{at}track {s.track!r} needs real data: name its folder with --source '
                             '(see data/README.md), or a prepared set with --data.')
@@ -248,12 +255,17 @@ def data_settings(settings, # StudySettings of the study
 # %% ../../nbs/experiment/settings.ipynb #7f69f338
 def trial_settings(settings, # StudySettings of the study
                   method, # key of saggan.base.registry.METHODS
-                  seed, # integer
+                  draw, # seed or Draw, see saggan.io.run_folder
                  ):
-    "The settings of one cell as a dict for its config.yaml."
+    "The settings of one trial as a dict for its config.yaml."
     out = {name: value for name, value in asdict(settings).items() if name not in GROWS + FREE}
     out['gan'] = {}
     for name, value in settings.gan.items():
         common = name not in METHODS and is_translator(method)
         if name in ('preset', method) or common: out['gan'][name] = value
-    return out | dict(device=settings.device, method=method, seed=seed)
+    return out | dict(device=settings.device) | options_of_draw(method, draw)
+
+# %% ../../nbs/experiment/settings.ipynb #0ec1caaa
+def draws_of(settings): # StudySettings
+    "What is drawn for each method, see `saggan.io.run_folder.draws_in`."
+    return draws_in(vars(settings))

@@ -15,7 +15,7 @@ import numpy as np
 import torch
 from scipy import ndimage
 from ..base.options import Device, option, Precision
-from ..io.run_folder import trial_options, shared
+from ..io.run_folder import draw_asked, trial_options, shared
 from ..base.core import one_at_a_time, sha256
 from ..models.attention import MIN_LESION_FRACTION, changed_map, finds, fit_attention, in_batches, overlap
 from ..generator import AttentionNet
@@ -222,7 +222,7 @@ def reference_segmenter_of(
     preset = (asked.get('gan') or {}).get('preset', 'paper')
     options = SEGMENTER_PRESETS[preset] | (asked.get('judge') or {})
     digest = sha256(json.dumps([train.hash, options]).encode())[:8]
-    path = shared(run, f'judge-s{asked["seed"]}-{digest}.safetensors')
+    path = shared(run, f'judge-{draw_asked(asked)}-{digest}.safetensors')
     with one_at_a_time(path):
         if not path.exists():
             hardware = dict(device=asked.get('device') or 'auto', precision=asked.get('precision') or 'auto')

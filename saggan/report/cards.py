@@ -15,7 +15,7 @@ from ..base.core import atomic, read_json, sha256, write_text
 from .data_card import CITE, USE, data_card, identity_text, licence, made_text, yaml_text
 from ..base.display import render_text, value
 from .facts import Facts, bullets, known, over_seeds, table_md, with_interval
-from ..io.run_folder import files_of_trials, gan_dir, method_and_seed, trial_dir
+from ..io.run_folder import files_of_trials, gan_dir, method_and_draw, trial_dir
 from ..evaluation.statistics import MEASURES
 from ..study import label_of
 
@@ -79,7 +79,7 @@ def weights_text(facts, method=None, seed=None): # Facts; of one trial, or None 
     rows = []
     for path in files_of_trials(facts.run, 'gan/**/weights.safetensors'):
         file = path.relative_to(facts.run)
-        trial_method, trial_seed = method_and_seed(file.parts[1])
+        trial_method, trial_seed = method_and_draw(file.parts[1])
         if method is not None and trial_method != method: continue
         if seed is not None and trial_seed != seed: continue
         size = f'{path.stat().st_size/1e6:.1f}'
@@ -219,7 +219,7 @@ def write_cards(run): # folder of a study
     paths = [write_text(facts.run/'MODEL_CARD.md', model_card(facts)),
              write_text(facts.run/'DATA_CARD.md', data_card(facts))]
     for weights in files_of_trials(facts.run, 'gan/weights.safetensors'):
-        method, seed = method_and_seed(weights.parts[-3])
+        method, seed = method_and_draw(weights.parts[-3])
         if method: paths.append(write_text(weights.with_name('MODEL_CARD.md'), model_card(facts, method, seed)))
     return paths
 
@@ -230,7 +230,7 @@ def export_weights(source, # run, trial, gan folder or weights file
     file = find_weights(source)
     out = Path(out)
     trial = file.resolve().parent.parent
-    method, seed = method_and_seed(trial)
+    method, seed = method_and_draw(trial)
     text = model_card(Facts(trial.parent.parent), method, seed)
     with atomic(out/'weights.safetensors') as f: f.write(file.read_bytes())
     return out/'weights.safetensors', write_text(out/'MODEL_CARD.md', text)

@@ -10,7 +10,7 @@ __all__ = ['USE', 'CITE', 'LICENCES', 'PREPARED', 'DATA_CARD', 'SIZES', 'licence
 import time
 import yaml
 from .. import __version__
-from ..io.run_folder import training_part
+from ..io.run_folder import as_draw, draws_in, options_of_draw, parts_of
 from ..base.core import SagganError
 from ..data import prevalence
 from ..base.display import render_text, value
@@ -44,16 +44,15 @@ def licence(track): # key of saggan.experiment.settings.TRACKS
 
 # %% ../../nbs/report/data_card.ipynb #9056ff07
 def splits_text(facts): # Facts
-    "Table of patients, slices and prevalence for each seed and split."
-    config, data = facts.config, facts.data()
-    rows = []
-    for seed in config.get('seeds') or [0]:
-        split = data.split(tuple(config.get('fractions') or (.7, .1, .2)), seed)
-        train = training_part(split.of('train'), config.get('train_share') or 1., config.get('train_counts'), seed)
-        for name, part in dict(train=train, val=split.of('val'), test=split.of('test')).items():
+    "Table of patients, slices and prevalence for each draw and split."
+    config, data, rows = facts.config, facts.data(), []
+    for draw in draws_in(config):
+        parts = parts_of(data, config | options_of_draw('', draw))
+        for name, part in zip(('train', 'val', 'test'), parts):
             label = part.table.label
-            rows.append([seed, name, part.table.patient.nunique(), len(part), int(label.sum()), value(label.mean())])
-    return table_md(['seed', 'split', 'patients', 'slices', 'with a lesion', 'prevalence'], rows)
+            counts = [part.table.patient.nunique(), len(part), int(label.sum()), value(label.mean())]
+            rows.append([str(as_draw(draw)), name, *counts])
+    return table_md(['draw', 'split', 'patients', 'slices', 'with a lesion', 'prevalence'], rows)
 
 PREPARED = ('source', 'layout', 'modalities', 'image_size', 'percentiles', 'axial', 'min_lesion_px', 'min_foreground')
 

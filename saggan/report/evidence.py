@@ -14,7 +14,7 @@ from ..base.core import DataError, SagganError, read_json
 from ..base.display import GAP, value
 from .page import Section, fill, picture, with_range
 from ..base.pictures import STYLE
-from ..io.run_folder import files_of_trials, method_and_seed, trial_of
+from ..io.run_folder import files_of_trials, method_and_draw, trial_of
 from ..study import LABELS, label_of
 
 # %% ../../nbs/report/evidence.ipynb #80918da5
@@ -33,7 +33,7 @@ def numbers(run, # folder of a study
     "Frame of method, seed, name and value of all numbers in these files; broken files are left out."
     rows = []
     for path in files_of_trials(run, name):
-        method, seed = method_and_seed(trial_of(path, run))
+        method, seed = method_and_draw(trial_of(path, run))
         if seed is None: continue
         with contextlib.suppress(DataError, AttributeError):
             rows += [(method, seed, name, x) for name, x in flat(read_json(path))]
@@ -129,7 +129,7 @@ def first_trials(run, # folder of a study
     seeds = {}
     for path in files_of_trials(run, what):
         trial = trial_of(path, run)
-        method, seed = method_and_seed(trial)
+        method, seed = method_and_draw(trial)
         if seed is not None: seeds.setdefault(method, {})[seed] = trial
     unknown = sorted(m for m in seeds if m not in LABELS)
     order = [m for m in LABELS if m in seeds] + unknown
