@@ -12,7 +12,7 @@ from pathlib import Path
 import numpy as np, pandas as pd
 from .base.core import DataError, read_json, read_yaml, write_json, write_text
 from .base.registry import METHODS, STAGES, label_of, methods_in, stage_of, without_number
-from .io.run_folder import files_of_trials, method_and_draw, trial_of
+from .io.run_folder import as_draw, files_of_trials, method_and_draw, trial_of
 from .evaluation.position import by_position, guard_weights, overlap_weights, position_only, training_positions
 from .evaluation.statistics import MEASURES, holm, interval, over_seeds, replicate, seed_tests, two_sided
 
@@ -219,7 +219,7 @@ def load_predictions(run):  # folder of a study
         if method: frames[path.parent.name, method, seed] = read_predictions(path)
     classifiers = (read_yaml(config) or {}).get('classifiers', []) if config.exists() else []
     order = {name: i for i, name in enumerate((*classifiers, *LABELS))}
-    def rank(key): return [(order.get(name, 99), name) for name in key[:2]], key[2]
+    def rank(key): return [(order.get(name, 99), name) for name in key[:2]], as_draw(key[2]).rank()
     return {key: frames[key] for key in sorted(frames, key=rank)}
 
 # %% ../nbs/60_study.ipynb #5fc9e595
@@ -243,12 +243,13 @@ def load_costs(run):  # folder of a study
     "Frame of method, seed, stage, seconds, peak_gb, gpu_peak_gb, a line an executed notebook; no broken marks."
     rows = []
     for path in files_of_trials(run, 'notebooks/*.done.json'):
-        method, seed = method_and_draw(trial_of(path, run))
+        method, draw = method_and_draw(trial_of(path, run))
         try: done = read_json(path)
         except DataError: continue
         if not method: continue
         costs = {name: float(done[name]) if isinstance(done.get(name), (int, float)) else np.nan for name in COSTS}
-        rows.append(dict(method=method, seed=seed, stage=cost_of(path.name.removesuffix('.done.json')), **costs))
+        stage = cost_of(path.name.removesuffix('.done.json'))
+        rows.append(dict(method=method, seed=as_draw(draw).seed, stage=stage, **costs))
     return pd.DataFrame(rows, columns=['method', 'seed', 'stage', *COSTS])
 
 # %% ../nbs/60_study.ipynb #8d147f34
@@ -275,7 +276,7 @@ def write_study(run,              # folder of a study
     from saggan.evaluation.metrics import metrics
     predictions = load_predictions(run) if predictions is None else predictions
     table = make_table(predictions, replicates)
-    trials = [dict(classifier=c, method=m, seed=s) | metrics(frame) for (c, m, s), frame in predictions.items()]
+    trials = [dict(classifier=c, method=m) | as_draw(d).asked() | metrics(f) for (c, m, d), f in predictions.items()]
     by_place = position_table(predictions, training_positions(run, sorted({key[2] for key in predictions})), replicates)
     write_json(Path(run)/'metrics.json', dict(
         summary=summary(table), verdict=verdict(table), table=plain_rows(table), cells=trials,

@@ -253,8 +253,7 @@ def trial_states(folder,   # of a study
         for draw in draws_of(settings):
             trial = trial_state(trial_dir(folder, method, draw), task_names(method, settings))
             if trial['state'] == 'running' and not running: trial['state'] = 'part'
-            drawn = {name: number for name, number in as_draw(draw)._asdict().items() if number is not None}
-            trials.append(dict(method=method) | drawn | trial)
+            trials.append(dict(method=method) | as_draw(draw).asked() | trial)
     return trials
 
 def last_error(folder):  # of a study

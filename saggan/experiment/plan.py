@@ -272,8 +272,10 @@ def data_line(plan,   # Plan
 
 def draws_text(draws):  # seeds or Draws of the trials of a method
     "'seeds 0, 1', 'seeds 0, 1 x 5 folds, 7 and 14 patients'."
-    columns = zip(*map(as_draw, draws))
-    seeds, folds, sizes = [list(dict.fromkeys(column)) for column in columns]
+    draws = [as_draw(draw) for draw in draws]
+    seeds = list(dict.fromkeys(draw.seed for draw in draws))
+    folds = list(dict.fromkeys(draw.fold for draw in draws))
+    sizes = list(dict.fromkeys(draw.patients for draw in draws))
     text = 'seeds ' + ', '.join(map(str, seeds))
     if folds != [None]: text += f' x {plural(len(folds), "fold")}'
     named = ['all' if size is None else str(size) for size in sizes]

@@ -10,14 +10,15 @@ __all__ = ['TRIAL', 'Draw', 'draw_of', 'as_draw', 'trials_folder', 'trial_name',
 
 # %% ../../nbs/io/run_folder.ipynb #1fb368c0
 import re
+from dataclasses import asdict, dataclass
 from pathlib import Path
-from typing import NamedTuple
 from ..base.core import DataError, SettingsError, read_yaml
 from ..base.registry import METHODS, is_translator
 
 # %% ../../nbs/io/run_folder.ipynb #d70151f0
-class Draw(NamedTuple):
-    "Which patients a trial is trained and tested on, where a seed alone does not say it."
+@dataclass(frozen=True)
+class Draw:
+    "Which patients a trial is trained and tested on, where a seed alone does not say it. Smaller sizes come first."
     seed: int                     # of a random split; with folds: which repeat of the cross-validation
     fold: int | None = None       # that is tested; None: one random split
     patients: int | None = None   # training patients; None: all that the split has
@@ -25,6 +26,11 @@ class Draw(NamedTuple):
     def __str__(self):
         size = '' if self.patients is None else f'n{self.patients}-'
         return f'{size}s{self.seed}' + ('' if self.fold is None else f'-f{self.fold}')
+
+    def rank(self): return self.patients or 10**9, self.seed, -1 if self.fold is None else self.fold
+    def __lt__(self, other): return self.rank() < as_draw(other).rank()
+    def __gt__(self, other): return self.rank() > as_draw(other).rank()
+    def asked(self): return {name: number for name, number in asdict(self).items() if number is not None}
 
 def draw_of(seed, fold=None, patients=None):  # as in Draw
     "The seed itself where it says everything, else a Draw."
@@ -104,7 +110,7 @@ def options_of_draw(method: str,  # of METHODS
     draw = as_draw(draw)
     out = dict(method=method, seed=draw.seed if draw.fold is None else 1000*draw.seed + draw.fold)
     if draw == Draw(draw.seed): return out
-    return out | dict(draw={name: value for name, value in draw._asdict().items() if value is not None})
+    return out | dict(draw=draw.asked())
 
 def draw_asked(options):  # from `trial_options`
     "The Draw of a trial's settings."
