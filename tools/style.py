@@ -8,7 +8,8 @@ import nbformat
 from tree import ROOT, all_notebooks, modules
 
 EXPORT, DIRECTIVE = re.compile(r'^#\|\s*exports?\b', re.M), re.compile(r'^\s*#\|')
-DEFINITION = re.compile(r'^(?:def|class)\s+[A-Za-z]', re.M)
+DEFINITION = re.compile(r'^(?:async )?(def|class)\s+(\w+)', re.M)
+NOT_SHOWN = re.compile(r'\A#\|\s*(?:default_exp|hide)\b')
 MAX_LINES, MAX_OUTPUT, MAX_WIDTH = 45, 100_000, 120
 PATHS = re.compile(r'(?<![\w.:/])/(?:work|tmp|root|home)/')
 
@@ -33,16 +34,28 @@ def cell_breaches(cell):
     if size > MAX_OUTPUT: yield f'{size//1000} kB of output, the limit is {MAX_OUTPUT//1000}'
 
 
+def is_patch(source): return bool(source) and '\n'.join(lines(source)).startswith('@patch')
+
+
+def unused(cells):
+    """One sentence for each exported definition that no cell uses right after it. A class, or a method that is patched
+    in, may go on with a cell that begins with `@patch`; the cell that uses the class then follows its last part."""
+    code = [c.source for c in cells if c.cell_type == 'code' and not NOT_SHOWN.match(c.source)]
+    for source, following in zip(code, code[1:] + [None]):
+        found = DEFINITION.findall(source) if EXPORT.search(source) else []
+        if not found or (following is not None and not EXPORT.search(following)): continue
+        goes_on = is_patch(source) or any(kind == 'class' for kind, _ in found)
+        if goes_on and is_patch(following): continue
+        yield f'{", ".join(name for _, name in found)}: no cell directly after the definition uses it'
+
+
 def breaches(path):
     "One sentence for each rule that the notebook breaks."
     cells = nbformat.read(path, 4).cells
     for i, c in enumerate(cells):
         if c.cell_type == 'code': yield from (f'cell {i}: {b}' for b in cell_breaches(c))
         if PATHS.search(c.source): yield f'cell {i}: a path of one machine'
-    code = [c.source for c in cells if c.cell_type == 'code']
-    exported = [s for s in code if EXPORT.search(s)]
-    definitions, uses = sum(bool(DEFINITION.search(s)) for s in exported), len(code) - len(exported)
-    if definitions > 1.5*uses: yield f'{definitions} exported definitions, {uses} cells that use or test them'
+    yield from unused(cells)
     tags = [t for c in cells for t in c.metadata.get('tags', [])]
     if 'stage' in tags and tags.count('parameters') != 1:
         yield f'a stage of a study with {tags.count("parameters")} cells tagged parameters; there must be one'

@@ -39,7 +39,6 @@ def _best_precision(device):  # 'cpu' or 'cuda'
     else: fast = torch.cpu._is_avx512_bf16_supported() or torch.cpu._is_amx_tile_supported()
     return 'bf16-mixed' if fast else '32-true'
 
-# %% ../../nbs/base/hardware.ipynb #6e89b858
 def find_hardware(
     device: str = 'auto',     # 'auto', 'cpu' or 'cuda'
     precision: str = 'auto',  # 'auto', '32-true' or 'bf16-mixed'

@@ -47,7 +47,6 @@ class MovedModules:
 
     def exec_module(self, module): module.__spec__ = self.spec  # the import system has just put the old name there
 
-# %% ../../nbs/base/moved.ipynb #bdc25b45
 def find_moved_modules():
     "Let Python look among the old names when it finds no module; doing it twice changes nothing."
     if not any(isinstance(finder, MovedModules) for finder in sys.meta_path): sys.meta_path.append(MovedModules())

@@ -5,7 +5,7 @@
 # %% auto #0
 __all__ = ['WORDS', 'PLURALS', 'DECIDES', 'Precision', 'Device', 'Augment', 'Upsample', 'GanMode', 'ClassifierName',
            'did_you_mean', 'check_names', 'members', 'base_type', 'element_type', 'is_a', 'of_type', 'kind_words',
-           'type_words', 'type_name', 'yaml_hint', 'Option', 'literals', 'listed', 'option', 'options_of',
+           'type_words', 'type_name', 'yaml_hint', 'literals', 'listed', 'Option', 'option', 'options_of',
            'names_where', 'range_words', 'wanted', 'in_range', 'check_value', 'todays_names', 'check_retired',
            'from_options', 'check_fields', 'deep_merge', 'one_line', 'yaml_line', 'option_lines', 'declared_class',
            'settings_class']
@@ -105,6 +105,20 @@ def yaml_hint(value, # of an option
     looks_like_a_number = isinstance(value, str) and re.fullmatch(r'-?\d+e-?\d+', value)
     return ' YAML wants a dot in such a number: 1.0e-4.' if looks_like_a_number else ''
 
+# %% ../../nbs/base/options.ipynb #e76ed0cf
+def literals(kind, # a type
+            ):
+    "The words of a `Literal`, or of a list of them; () of another type."
+    kind = element_type(kind) or kind
+    return typing.get_args(kind) if typing.get_origin(kind) is Literal else ()
+
+def listed(words, # texts
+          ):
+    "Words in quotes as a sentence lists them: 'a', 'b' or 'c'."
+    quoted = [repr(w) for w in words]
+    if len(quoted) < 2: return ''.join(quoted)
+    return f'{", ".join(quoted[:-1])} or {quoted[-1]}'
+
 # %% ../../nbs/base/options.ipynb #8d5999b9
 DECIDES = ('results', 'source', 'data', 'grid', 'nothing')
 
@@ -138,20 +152,6 @@ class Option:
 
     @property
     def text(self): return ': '.join(part for part in (listed(self.choices), self.meaning) if part)
-
-# %% ../../nbs/base/options.ipynb #e76ed0cf
-def literals(kind, # a type
-            ):
-    "The words of a `Literal`, or of a list of them; () of another type."
-    kind = element_type(kind) or kind
-    return typing.get_args(kind) if typing.get_origin(kind) is Literal else ()
-
-def listed(words, # texts
-          ):
-    "Words in quotes as a sentence lists them: 'a', 'b' or 'c'."
-    quoted = [repr(w) for w in words]
-    if len(quoted) < 2: return ''.join(quoted)
-    return f'{", ".join(quoted[:-1])} or {quoted[-1]}'
 
 # %% ../../nbs/base/options.ipynb #f16df75f
 def option(default, # the value, or a class such as `dict` that makes a new one

@@ -26,7 +26,6 @@ def save_weights(path,           # a .safetensors file
     tensors = {name: tensor.detach().contiguous().cpu() for name, tensor in state.items()}
     with atomic(path) as f: f.write(save(tensors, header))
 
-# %% ../../nbs/base/weights.ipynb #c23a6f97
 def read_weights(path):  # file written by `save_weights`
     "The header (a dict of texts) and the tensors by name, on the CPU. Raises OSError or SafetensorError."
     with safe_open(path, 'pt') as f:
@@ -60,7 +59,6 @@ def find_weights(path):  # a run, a trial, a gan folder or a .safetensors file
     raise DataError(f'{path}: no weights.safetensors here, in gan/ or in trials/*/gan/; '
                     'train first, or give the folder of a finished run')
 
-# %% ../../nbs/base/weights.ipynb #cc1e0a48
 def first_seed(path, files: list):  # folder of a study; weights files of its trials
     "SAG-GAN's file with the lowest seed, or the only method's. Raises DataError, naming several others."
     methods = {}

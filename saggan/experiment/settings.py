@@ -209,7 +209,6 @@ def save_settings(path, # file to write
     "Write all fields as YAML; returns the path."
     return write_yaml(path, asdict(settings))
 
-# %% ../../nbs/experiment/settings.ipynb #8e2c7873
 def read_settings(path, # of a YAML file
                  ):
     "What a file of settings says, under today's names: a dict. SettingsError for a key that nobody knows."

@@ -4,8 +4,8 @@
 
 # %% auto #0
 __all__ = ['NO_ATTENTION', 'CHANGES', 'CONFIGURATIONS', 'PRESETS', 'EQUAL_RATES', 'PREPARED', 'preset_options', 'gan_settings',
-           'save_translator', 'load_translator', 'build_translator', 'translated_rows', 'picture_grid',
-           'fit_translator', 'start_attention']
+           'save_translator', 'build_translator', 'load_translator', 'translated_rows', 'picture_grid',
+           'start_attention', 'fit_translator']
 
 # %% ../../nbs/methods/translators.ipynb #75b8043b
 import json
@@ -91,6 +91,17 @@ def save_translator(path,               # a .safetensors file
     "Write the averaged generators with the settings; whole or not at all."
     save_weights(path, model.ema.state_dict(), 'translator', model.settings, model=type(model).__name__, **notes)
 
+# %% ../../nbs/methods/translators.ipynb #f7a7c93d
+def build_translator(path,          # for the message
+                     header: dict): # of a file of weights
+    "An untrained translator after the header of a file. Raises DataError when it names none."
+    kinds = {kind.__name__: kind for kind, _ in CONFIGURATIONS.values()}
+    if header.get('model') not in kinds:
+        raise DataError(f'{path} holds no translator of saggan; give the gan/ folder of a run')
+    kind, settings = kinds[header['model']], json.loads(header['settings'])
+    if kind is SAGGAN: settings = dict(attention_size=1.) | settings  # of files from before it could be chosen
+    return kind(from_options(kind.Settings, settings))
+
 # %% ../../nbs/methods/translators.ipynb #773c0fbb
 def load_translator(path,            # file written by `save_translator`
                     device='cpu'):   # where to
@@ -102,17 +113,6 @@ def load_translator(path,            # file written by `save_translator`
         return model, header
     model, header = load_weights(path, build, remedy='export them again')
     return model.to(device).eval().requires_grad_(False), header
-
-# %% ../../nbs/methods/translators.ipynb #f7a7c93d
-def build_translator(path,          # for the message
-                     header: dict): # of a file of weights
-    "An untrained translator after the header of a file. Raises DataError when it names none."
-    kinds = {kind.__name__: kind for kind, _ in CONFIGURATIONS.values()}
-    if header.get('model') not in kinds:
-        raise DataError(f'{path} holds no translator of saggan; give the gan/ folder of a run')
-    kind, settings = kinds[header['model']], json.loads(header['settings'])
-    if kind is SAGGAN: settings = dict(attention_size=1.) | settings  # of files from before it could be chosen
-    return kind(from_options(kind.Settings, settings))
 
 # %% ../../nbs/methods/translators.ipynb #9771ae65
 def translated_rows(model: Translator,
@@ -144,6 +144,16 @@ def picture_grid(model: Translator,
     fig.subplots_adjust(0, 0, 1, 1 - .22 / height, .03, .03)
     return fig
 
+# %% ../../nbs/methods/translators.ipynb #3136325e
+def start_attention(model: SAGGAN,  # changed in place
+                    batches,        # endless batches
+                    hardware):
+    "Train the lesion attention from masks alone for the first `warmup` steps."
+    s = model.settings
+    average = fit_attention(model.generators['attention_lesion'], batches, s.warmup, hardware,
+                            mode=s.mask_mode, normal=s.lambda_normal)
+    for nets in (model.generators, model.ema): nets['attention_lesion'].load_state_dict(average.state_dict())
+
 # %% ../../nbs/methods/translators.ipynb #2218b9dd
 def fit_translator(train_slices,     # SliceSet of the training split, and of nothing else
                    folder,           # gets latest.pt, log.jsonl, samples/*.png, weights.safetensors
@@ -173,13 +183,3 @@ def fit_translator(train_slices,     # SliceSet of the training split, and of no
                     patients=json.dumps(train_slices.patients), prepared=json.dumps(prepared))
     write_json(folder/'settings.json', asdict(networks) | asdict(training))
     return model
-
-# %% ../../nbs/methods/translators.ipynb #3136325e
-def start_attention(model: SAGGAN,  # changed in place
-                    batches,        # endless batches
-                    hardware):
-    "Train the lesion attention from masks alone for the first `warmup` steps."
-    s = model.settings
-    average = fit_attention(model.generators['attention_lesion'], batches, s.warmup, hardware,
-                            mode=s.mask_mode, normal=s.lambda_normal)
-    for nets in (model.generators, model.ema): nets['attention_lesion'].load_state_dict(average.state_dict())

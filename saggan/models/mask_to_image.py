@@ -4,7 +4,7 @@
 
 # %% auto #0
 __all__ = ['PRESETS', 'thresholds_of', 'label_map', 'healed', 'MaskToImageSettings', 'MaskToImage', 'painter_settings',
-           'fit_mask_to_image', 'save_painter', 'load_painter', 'painted_grid']
+           'save_painter', 'load_painter', 'painted_grid', 'fit_mask_to_image']
 
 # %% ../../nbs/models/mask_to_image.ipynb #c0e2c01b
 import copy, json
@@ -126,30 +126,6 @@ def painter_settings(channels: int = 1,         # of the slices
     return (from_options(MaskToImageSettings, dict(networks, channels=channels)),
             from_options(TrainingSettings, dict(training, seed=seed)))
 
-# %% ../../nbs/models/mask_to_image.ipynb #9c2cbfb7
-def fit_mask_to_image(train,          # SliceSet of the training split
-                      folder,         # gets latest.pt, log.jsonl, samples/*.png, weights.safetensors
-                      seed: int = 0,
-                      until: int = 0, # stop after this many steps; 0: at the end
-                      **options):     # see `painter_settings`
-    "Train the painter, or go on; returns it. Raises DataError, SettingsError, TrainingFailed."
-    folder = Path(folder)
-    networks, training = painter_settings(train.images.shape[1], seed, **options)
-    torch.manual_seed(seed)
-    model = MaskToImage(networks)
-    model.thresholds.copy_(thresholds_of(train.tensors()[0], networks.classes))
-    batches = UnpairedBatches(train, training.batch_size, seed, named_transform(training.augment),
-                              training.match_position, find_hardware(training.device).device)
-    shown = next(UnpairedBatches(train, 5, seed, None, training.match_position))
-    def picture(step):
-        fig = painted_grid(copy.deepcopy(model).cpu(), shown)
-        save_figure(folder/'samples'/f'step-{step:06d}.png', fig)
-        fig.clear()
-    train_gan(model, batches, training, folder, until, picture)
-    save_painter(folder/'weights.safetensors', model, data=train.hash, patients=json.dumps(train.patients))
-    write_json(folder/'settings.json', asdict(networks) | asdict(training))
-    return model
-
 # %% ../../nbs/models/mask_to_image.ipynb #91498c6a
 def save_painter(path,               # a .safetensors file
                  model: MaskToImage,
@@ -158,7 +134,6 @@ def save_painter(path,               # a .safetensors file
     state = dict(model.ema.state_dict(), thresholds=model.thresholds)
     save_weights(path, state, 'painter', model.settings, **notes)
 
-# %% ../../nbs/models/mask_to_image.ipynb #752b4a4e
 def load_painter(path,          # file written by `save_painter`
                  device='cpu'): # where to
     "The painter in evaluation mode. Raises DataError when the file is not one of ours."
@@ -190,3 +165,27 @@ def painted_grid(model,        # MaskToImage on the CPU
             ax.axis('off')
     fig.subplots_adjust(0, 0, 1, 1, .03, .03)
     return fig
+
+# %% ../../nbs/models/mask_to_image.ipynb #9c2cbfb7
+def fit_mask_to_image(train,          # SliceSet of the training split
+                      folder,         # gets latest.pt, log.jsonl, samples/*.png, weights.safetensors
+                      seed: int = 0,
+                      until: int = 0, # stop after this many steps; 0: at the end
+                      **options):     # see `painter_settings`
+    "Train the painter, or go on; returns it. Raises DataError, SettingsError, TrainingFailed."
+    folder = Path(folder)
+    networks, training = painter_settings(train.images.shape[1], seed, **options)
+    torch.manual_seed(seed)
+    model = MaskToImage(networks)
+    model.thresholds.copy_(thresholds_of(train.tensors()[0], networks.classes))
+    batches = UnpairedBatches(train, training.batch_size, seed, named_transform(training.augment),
+                              training.match_position, find_hardware(training.device).device)
+    shown = next(UnpairedBatches(train, 5, seed, None, training.match_position))
+    def picture(step):
+        fig = painted_grid(copy.deepcopy(model).cpu(), shown)
+        save_figure(folder/'samples'/f'step-{step:06d}.png', fig)
+        fig.clear()
+    train_gan(model, batches, training, folder, until, picture)
+    save_painter(folder/'weights.safetensors', model, data=train.hash, patients=json.dumps(train.patients))
+    write_json(folder/'settings.json', asdict(networks) | asdict(training))
+    return model

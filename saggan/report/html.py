@@ -8,8 +8,9 @@ __all__ = ['BROKEN', 'LIMIT', 'TOO_LARGE', 'attempt', 'report_sections', 'subtit
 # %% ../../nbs/report/html.ipynb #2c8c05e5
 import time
 from pathlib import Path
-from ..base.core import SagganError, read_json, read_yaml, write_text
+from ..base.core import read_json, read_yaml, write_text
 from ..base.display import counted, render
+from .facts import UNMADE
 from .evidence import fidelity_section, gan_section, segmentation_section, synthetic_section
 from .origin import cost_section, data_section, origin_section
 from .page import Section, page
@@ -25,7 +26,7 @@ def attempt(title, # of the section
            ):
     "The section, or one with a line that says why it could not be made."
     try: return make(*args)
-    except (SagganError, OSError, ValueError, TypeError, KeyError, IndexError, ArithmeticError) as e:
+    except UNMADE as e:
         return Section(title, render(BROKEN, reason=f'{type(e).__name__}: {e}'[:300]))
 
 # %% ../../nbs/report/html.ipynb #39d02b80
