@@ -5,7 +5,7 @@
 # %% auto #0
 __all__ = ['NOT_READ', 'study_task', 'is_due', 'study_tasks', 'builds_on', 'stages', 'task_name', 'deciding', 'trial_tasks',
            'report_tasks', 'how_many', 'Plan', 'agreed_settings', 'make_plan', 'cell_of', 'data_counts', 'split_counts',
-           'steps_in_all', 'schedule', 'plural', 'data_line', 'method_lines', 'plan_lines', 'draws_text', 'kind_of',
+           'steps_in_all', 'schedule', 'plural', 'draws_text', 'data_line', 'method_lines', 'plan_lines', 'kind_of',
            'guess', 'Eta', 'seconds_seen', 'eta_of']
 
 # %% ../../nbs/experiment/plan.ipynb #a539e1b0
@@ -255,11 +255,23 @@ def schedule(plan,        # Plan
     if getattr(model, 'warmup', 0): text += f'; {model.warmup:,} steps of the attention alone before'
     return text + '; one network a class' if METHODS[method].each_class else text
 
-# %% ../../nbs/experiment/plan.ipynb #dcf1c987
+# %% ../../nbs/experiment/plan.ipynb #fe168ae7
 def plural(n: int, word: str):  # how many; of what
     "'1 trial', '2 trials'."
     return f'{n} {word}' if n == 1 else f'{n} {word}s'
 
+def draws_text(draws):  # seeds or Draws of the trials of a method
+    "'seeds 0, 1', 'seeds 0, 1 x 5 folds, 7 and 14 patients'."
+    draws = [as_draw(draw) for draw in draws]
+    seeds = list(dict.fromkeys(draw.seed for draw in draws))
+    folds = list(dict.fromkeys(draw.fold for draw in draws))
+    sizes = list(dict.fromkeys(draw.patients for draw in draws))
+    text = 'seeds ' + ', '.join(map(str, seeds))
+    if folds != [None]: text += f' x {plural(len(folds), "fold")}'
+    named = ['all' if size is None else str(size) for size in sizes]
+    return text if sizes == [None] else f'{text} x {" and ".join(named)} patients'
+
+# %% ../../nbs/experiment/plan.ipynb #dcf1c987
 def data_line(plan,   # Plan
               counts, # from `data_counts`
               ):
@@ -303,18 +315,6 @@ def plan_lines(plan,        # Plan
     for method in methods: lines += method_lines(plan, method, finished, counts)
     to_run = [task.label for task in left if task not in held]
     return lines, dict(cells=chains, notebooks=len(tasks), done=len(finished), failed_before=len(held), to_run=to_run)
-
-# %% ../../nbs/experiment/plan.ipynb #f7c6fa96
-def draws_text(draws):  # seeds or Draws of the trials of a method
-    "'seeds 0, 1', 'seeds 0, 1 x 5 folds, 7 and 14 patients'."
-    draws = [as_draw(draw) for draw in draws]
-    seeds = list(dict.fromkeys(draw.seed for draw in draws))
-    folds = list(dict.fromkeys(draw.fold for draw in draws))
-    sizes = list(dict.fromkeys(draw.patients for draw in draws))
-    text = 'seeds ' + ', '.join(map(str, seeds))
-    if folds != [None]: text += f' x {plural(len(folds), "fold")}'
-    named = ['all' if size is None else str(size) for size in sizes]
-    return text if sizes == [None] else f'{text} x {" and ".join(named)} patients'
 
 # %% ../../nbs/experiment/plan.ipynb #10d0f4ee
 def kind_of(task):  # Task
