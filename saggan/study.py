@@ -4,8 +4,9 @@
 
 # %% auto #0
 __all__ = ['LABELS', 'ROWS', 'TABLE1', 'CDA_LGG', 'SOURCES', 'COLUMNS', 'VARIANTS', 'COSTS', 'relative_improvement', 'published',
-           'values_of', 'improvement_on', 'table_row', 'make_table', 'position_table', 'verdict', 'summary',
-           'load_predictions', 'load_failures', 'cost_of', 'load_costs', 'plain_rows', 'tests_by_seed', 'write_study']
+           'values_of', 'improvement_on', 'table_row', 'folded_row', 'relative_of', 'is_folded', 'by_method',
+           'folded_rows', 'drawn_rows', 'make_table', 'position_table', 'verdict', 'summary', 'load_predictions',
+           'load_failures', 'cost_of', 'load_costs', 'plain_rows', 'tests_by_seed', 'write_study']
 
 # %% ../nbs/60_study.ipynb #6616587f
 from pathlib import Path
@@ -14,6 +15,7 @@ from .base.core import DataError, read_json, read_yaml, write_json, write_text
 from .base.registry import METHODS, STAGES, label_of, methods_in, stage_of, without_number
 from .io.run_folder import as_draw, files_of_trials, method_and_draw, trial_of
 from .evaluation.position import by_position, guard_weights, overlap_weights, position_only, training_positions
+from .evaluation.intervals import all_fits, inference, paired_fits
 from .evaluation.statistics import MEASURES, holm, interval, over_seeds, replicate, seed_tests, two_sided
 
 # %% ../nbs/60_study.ipynb #4b7c1655
@@ -122,9 +124,58 @@ def table_row(reps, # from `replicate`
         if name != method: row |= improvement_on(reps, seed_weights, method, measure, name)
     return {k: None if v is None or isinstance(v, float) and not np.isfinite(v) else v for k, v in row.items()}
 
+# %% ../nbs/60_study.ipynb #4defd753
+def folded_row(methods, # dict method -> dict draw -> frame of predictions
+               method, # whose row
+               measure, # key of MEASURES
+               weigh=None, # weights of test slices, as in `replicate`
+               base='classic', # method for the paired difference
+              ):
+    "As `table_row`, for a cross-validation."
+    fits = all_fits(methods[method], measure, weigh)
+    if not len(fits.values): return dict(method=method, measure=measure, seeds=0)
+    mean, n = inference(fits), len(fits.values)
+    sd = float(fits.values.std(ddof=1)) if n > 1 else None
+    row = dict(method=method, measure=measure, mean=mean.value, lo=mean.lo, hi=mean.hi, sd=sd, seeds=n)
+    for name in {base, 'none'} & {*methods} - {method}:
+        paired = paired_fits(methods[method], methods[name], measure, weigh)
+        if not len(paired.values): continue
+        d = inference(paired)
+        row[f'relative_{name}'] = relative_of(mean.value - d.value, mean.value)
+        if name != base: continue
+        better = int((paired.values > 0).sum())
+        row |= dict(diff=d.value, diff_lo=d.lo, diff_hi=d.hi, p=d.p, better=better, pairs=len(paired.values))
+    return row
+
+def relative_of(base, ours):  # figures in [0, 1]
+    "Relative improvement, None where it is not defined."
+    return relative_improvement(ours, base) if np.isfinite(ours) and 0 <= base < 1 else None
+
 # %% ../nbs/60_study.ipynb #88c4008f
 COLUMNS = ['classifier', 'method', 'measure', 'mean', 'lo', 'hi', 'sd', 'seeds', 'diff', 'diff_lo', 'diff_hi', 'p',
            'p_holm', 'better', 'pairs', 'relative_none', 'relative_classic']
+
+# %% ../nbs/60_study.ipynb #ed250da9
+def is_folded(frames):  # dict (method, draw) -> frame
+    "Are they those of a cross-validation?"
+    return any(as_draw(draw).fold is not None for _, draw in frames)
+
+def by_method(frames):  # dict (method, draw) -> frame
+    "Dict method -> dict draw -> frame."
+    methods = {}
+    for (method, draw), frame in frames.items(): methods.setdefault(method, {})[draw] = frame
+    return methods
+
+def folded_rows(classifier, methods, measures, weigh):  # as in `make_table` and `folded_row`
+    "The lines of one classifier in a cross-validation."
+    keys = [(method, measure) for method in methods for measure in measures]
+    return [dict(classifier=classifier) | folded_row(methods, *key, weigh) for key in keys]
+
+def drawn_rows(classifier, frames, measures, replicates, seed, weigh):  # as in `make_table`
+    "The lines of one classifier over single splits."
+    reps, seed_weights = replicate(frames, replicates, seed, weigh)
+    keys = [(method, measure) for method in dict.fromkeys(name for name, _ in reps) for measure in measures]
+    return [dict(classifier=classifier) | table_row(reps, seed_weights, *key) for key in keys]
 
 # %% ../nbs/60_study.ipynb #f066a40f
 def make_table(predictions, # dict (classifier, method, seed) -> frame of predictions
@@ -138,9 +189,8 @@ def make_table(predictions, # dict (classifier, method, seed) -> frame of predic
     rows = []
     for c in dict.fromkeys(key[0] for key in predictions):
         frames = {key[1:]: frame for key, frame in predictions.items() if key[0] == c}
-        reps, seed_weights = replicate(frames, replicates, seed, weigh)
-        for method in dict.fromkeys(name for name, _ in reps):
-            rows += [dict(classifier=c) | table_row(reps, seed_weights, method, measure) for measure in measures]
+        if is_folded(frames): rows += folded_rows(c, by_method(frames), measures, weigh)
+        else: rows += drawn_rows(c, frames, measures, replicates, seed, weigh)
     table = pd.DataFrame(rows).reindex(columns=COLUMNS)
     family = table[table.method != 'position'].groupby(['classifier', 'measure'], sort=False)
     for _, part in family: table.loc[part.index, 'p_holm'] = holm(part.p)
