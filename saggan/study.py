@@ -6,7 +6,8 @@
 __all__ = ['LABELS', 'ROWS', 'TABLE1', 'CDA_LGG', 'SOURCES', 'COLUMNS', 'VARIANTS', 'COSTS', 'relative_improvement', 'published',
            'values_of', 'improvement_on', 'table_row', 'folded_row', 'relative_of', 'is_folded', 'by_method',
            'folded_rows', 'drawn_rows', 'make_table', 'position_table', 'verdict', 'summary', 'load_predictions',
-           'load_failures', 'cost_of', 'load_costs', 'plain_rows', 'tests_by_seed', 'write_study']
+           'load_failures', 'cost_of', 'load_costs', 'plain_rows', 'of_classifiers', 'tests_by_seed', 'main_size',
+           'headroom', 'headroom_of', 'write_study']
 
 # %% ../nbs/60_study.ipynb #6616587f
 from pathlib import Path
@@ -15,6 +16,7 @@ from .base.core import DataError, read_json, read_yaml, write_json, write_text
 from .base.registry import METHODS, STAGES, label_of, methods_in, stage_of, without_number
 from .io.run_folder import as_draw, files_of_trials, method_and_draw, trial_of
 from .evaluation.position import by_position, guard_weights, overlap_weights, position_only, training_positions
+from .evaluation.headroom import curve, fits_by_size, headroom_sentences, in_patients, worth
 from .evaluation.intervals import all_fits, inference, paired_fits
 from .evaluation.statistics import MEASURES, holm, interval, over_seeds, replicate, seed_tests, two_sided
 
@@ -310,14 +312,47 @@ def plain_rows(frame):  # DataFrame
         rows.append({name: None if pd.isna(value) else value for name, value in row.items()})
     return rows
 
-def tests_by_seed(predictions):  # dict (classifier, method, seed) -> frame
+def of_classifiers(predictions):  # dict (classifier, method, draw) -> frame
+    "Dict classifier -> dict (method, draw) -> frame."
+    out = {}
+    for (classifier, method, draw), frame in predictions.items(): out.setdefault(classifier, {})[method, draw] = frame
+    return out
+
+def tests_by_seed(predictions):  # dict (classifier, method, draw) -> frame
     "What `seed_tests` says, for each classifier: a list of dicts."
     tests = []
-    for classifier in dict.fromkeys(key[0] for key in predictions):
-        own = {key[1:]: frame for key, frame in predictions.items() if key[0] == classifier}
-        tests += [dict(classifier=classifier) | test for test in seed_tests(own)]
+    for classifier, own in of_classifiers(predictions).items():
+        for test in seed_tests(own):
+            tests.append(dict(classifier=classifier) | test | as_draw(test['seed']).asked())
     return tests
 
+# %% ../nbs/60_study.ipynb #01d93808
+def main_size(predictions):  # dict (classifier, method, draw) -> frame
+    "Those of the largest training set."
+    sizes = [as_draw(draw).patients for _, _, draw in predictions]
+    largest = None if None in sizes else max(sizes, default=None)
+    return {key: frame for key, frame in predictions.items() if as_draw(key[2]).patients == largest}
+
+def headroom(predictions,     # dict (classifier, method, draw) -> frame
+             measures=('auc', 'acc')):
+    "Dict classifier -> measure -> what the report says of several sizes: curve, worth, sentences; {} with one size."
+    if len({as_draw(draw).patients for _, _, draw in predictions}) < 2: return {}
+    out = {}
+    for classifier, frames in of_classifiers(predictions).items():
+        out[classifier] = {measure: headroom_of(fits_by_size(frames, measure), measure) for measure in measures}
+    return out
+
+def headroom_of(sizes, measure):  # from `fits_by_size`; of MEASURES
+    "Curve, worth and sentences of one measure, as for a JSON file."
+    there, rows = curve(sizes), []
+    known = [size for size in sizes if 'classic' in sizes[size]]
+    for row in there[there.method != 'classic'].to_dict('records') if len(known) > 1 else []:
+        w = worth(sizes, row['method'], row['patients'])
+        rows.append(dict(method=row['method'], has=row['patients'], worth=w.patients, lo=w.lo, hi=w.hi,
+                         text=in_patients(w, (known[0], known[-1]))))
+    return dict(curve=plain_rows(there), worth=rows, sentences=headroom_sentences(sizes, MEASURES[measure]))
+
+# %% ../nbs/60_study.ipynb #3647f425
 def write_study(run,              # folder of a study
                 replicates=2000,  # bootstrap draws
                 predictions=None, # from `load_predictions`, where they are loaded already
@@ -325,13 +360,14 @@ def write_study(run,              # folder of a study
     "Write table.csv and metrics.json from the predictions of all trials; returns the table."
     from saggan.evaluation.metrics import metrics
     predictions = load_predictions(run) if predictions is None else predictions
+    everything, predictions = predictions, main_size(predictions)
     table = make_table(predictions, replicates)
     trials = [dict(classifier=c, method=m) | as_draw(d).asked() | metrics(f) for (c, m, d), f in predictions.items()]
     by_place = position_table(predictions, training_positions(run, sorted({key[2] for key in predictions})), replicates)
     write_json(Path(run)/'metrics.json', dict(
         summary=summary(table), verdict=verdict(table), table=plain_rows(table), cells=trials,
         seed_tests=tests_by_seed(predictions), by_position=plain_rows(by_position(predictions)),
-        position=plain_rows(by_place), costs=plain_rows(load_costs(run)),
+        position=plain_rows(by_place), costs=plain_rows(load_costs(run)), headroom=headroom(everything),
         bootstrap=dict(replicates=replicates, seed=0, drawn='patients and seeds'), failures=load_failures(run)))
     write_text(Path(run)/'table.csv', table.to_csv(index=False, float_format='%.6g'))
     return table
