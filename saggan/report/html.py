@@ -11,6 +11,7 @@ from pathlib import Path
 from ..base.core import read_json, read_yaml, write_text
 from ..base.display import counted, render
 from .facts import UNMADE
+from .headroom import headroom_section
 from .evidence import fidelity_section, gan_section, segmentation_section, synthetic_section
 from .origin import cost_section, data_section, origin_section
 from .page import Section, page
@@ -42,7 +43,8 @@ def report_sections(run, # folder of a study
                     pictures=True, # of networks and slices
                    ):
     "The sections of a report in their order, each with what it is made from; those with nothing to say are left out."
-    sections = [attempt('Does it help a classifier?', results_section, table, saved),
+    sections = [attempt('Is there room for augmentation?', headroom_section, saved),
+                attempt('Does it help a classifier?', results_section, table, saved),
                 attempt('ROC curves', curves_section, predictions),
                 attempt('By slice position', position_section, saved),
                 attempt('Every seed', seeds_section, saved),
