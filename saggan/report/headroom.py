@@ -60,7 +60,7 @@ HEADROOM = '''
 {{ plain_table(part.worth, ['method', 'real patients it had', 'classic augmentation does as well with']) }}
 {% endfor %}
 <p class="note">What a method is worth is read off classic's curve, taken as straight between two sizes over the
-logarithm of the number; its interval holds all numbers that the 95 % interval of the difference does not rule out.</p>'''
+logarithm of the number; its interval holds all numbers that the difference's 95 % interval does not rule out.</p>'''
 
 def headroom_section(saved):  # metrics.json
     "The curve of classic augmentation against real patients; None where a study has one size only."
