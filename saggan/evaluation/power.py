@@ -6,14 +6,14 @@
 __all__ = ['SPREADS', 'Spread', 'components', 'spread_of', 'check_plan', 'expected_variance', 'power_of', 'detectable',
            'plan_words', 'power_lines']
 
-# %% ../../nbs/evaluation/power.ipynb #e2b4189c
+# %% ../../nbs/evaluation/power.ipynb #ecde4f37
 from dataclasses import dataclass
 import numpy as np
 from scipy import optimize, stats
 from ..base.core import DataError, SettingsError
 from .intervals import adjusted, between_fits, paired_fits
 
-# %% ../../nbs/evaluation/power.ipynb #dc374d42
+# %% ../../nbs/evaluation/power.ipynb #83079ea0
 @dataclass(frozen=True)
 class Spread:
     "How far paired differences of AUC scatter: standard deviations in AUC (.01 is a point), not negative."
@@ -26,7 +26,7 @@ class Spread:
 # seeds 1.7 points, over patients .9 points at 35 test patients; patients were not told apart from the rest
 SPREADS = dict(lgg64=Spread(.009*35**.5, .017, 0., 'TCIA-LGG at 64 pixels'))
 
-# %% ../../nbs/evaluation/power.ipynb #7aa8c2c4
+# %% ../../nbs/evaluation/power.ipynb #869ccad5
 def components(fits):  # from `intervals.paired_fits`, F fits
     "Variances of patients, fits and rest, an array (3,) in AUC squared; DataError when no patient is tested twice."
     often = fits.tested.sum(0)
@@ -53,7 +53,7 @@ def spread_of(
     variances = [components(paired_fits(methods[name], methods[base], weigh=weigh)) for name in others]
     return Spread(*np.sqrt(np.mean(variances, axis=0)).tolist(), source)
 
-# %% ../../nbs/evaluation/power.ipynb #1a9f28b2
+# %% ../../nbs/evaluation/power.ipynb #af4099f7
 def check_plan(
     patients, # in the study
     repeats,  # seeds
@@ -88,7 +88,7 @@ def expected_variance(
     parts = of_patients**2/(seen - 1) + of_fits**2/(fits - 1)
     return of_patients + spread.fits**2/fits, believed, believed**2/parts if parts else fits - 1
 
-# %% ../../nbs/evaluation/power.ipynb #97725c18
+# %% ../../nbs/evaluation/power.ipynb #cbb179c9
 def power_of(
     difference,  # in AUC, .01 is a point
     patients,    # in the study
@@ -124,7 +124,7 @@ def detectable(
     while lacking(enough) < 0: enough *= 1.5
     return float(optimize.brentq(lacking, 0, enough)*unit)
 
-# %% ../../nbs/evaluation/power.ipynb #9fe4724b
+# %% ../../nbs/evaluation/power.ipynb #eae972ea
 def plan_words(
     patients, # in the study
     repeats,  # seeds
