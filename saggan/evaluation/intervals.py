@@ -7,7 +7,7 @@ __all__ = ['ratio_influence', 'influences', 'Fits', 'tested_slices', 'all_fits',
            'adjusted', 'variance_of_mean', 'variance_alone', 'between_fits', 'Estimate', 'inference', 'mean_figure',
            'difference', 'differences']
 
-# %% ../../nbs/evaluation/intervals.ipynb #afc3f268
+# %% ../../nbs/evaluation/intervals.ipynb #41c73c1a
 from dataclasses import dataclass
 import numpy as np, pandas as pd
 from scipy import stats
@@ -15,7 +15,7 @@ from ..base.core import DataError
 from .metrics import choose_threshold
 from .statistics import holm, tallies
 
-# %% ../../nbs/evaluation/intervals.ipynb #101aa548
+# %% ../../nbs/evaluation/intervals.ipynb #12504286
 def ratio_influence(
     above,  # (n,) what each patient adds above the line
     below,  # (n,) and below it
@@ -40,7 +40,7 @@ def influences(tally):  # from `statistics.tallies`
     found['auc'] = float(auc), own/all_pairs if all_pairs else np.full(len(own), np.nan)
     return found
 
-# %% ../../nbs/evaluation/intervals.ipynb #9995e27b
+# %% ../../nbs/evaluation/intervals.ipynb #6a0a25a3
 @dataclass(frozen=True)
 class Fits:
     "Figures of F fits, and how each of n patients moves each of them."
@@ -60,7 +60,7 @@ def tested_slices(
     if len(part) and len(val): return part.sort_values(['patient', 'slice']), choose_threshold(val.label, val.score)
     raise DataError(f'fit {name}: the predictions need lines for both val and {split}. Run its classifier again.')
 
-# %% ../../nbs/evaluation/intervals.ipynb #03d9ca6d
+# %% ../../nbs/evaluation/intervals.ipynb #43c462eb
 def all_fits(
     frames,        # dict fit -> frame of predictions of one method; a fit is anything that can be sorted, (seed, fold)
     measure='auc', # of statistics.MEASURES
@@ -83,7 +83,7 @@ def all_fits(
     shape = len(kept), len(patients)
     return Fits(kept, patients, np.array(values), np.reshape(rows, shape), np.reshape(tested, shape).astype(bool))
 
-# %% ../../nbs/evaluation/intervals.ipynb #e7ad82c7
+# %% ../../nbs/evaluation/intervals.ipynb #f18ef09d
 def same_slices(
     ours,          # dict fit -> frame of predictions
     base,          # the same of another method, with the same fits
@@ -97,7 +97,7 @@ def same_slices(
         raise DataError(f'fit {fit}: the two methods were tested on different slices; run the classifiers of this '
                         'fit again on one split.')
 
-# %% ../../nbs/evaluation/intervals.ipynb #536284fd
+# %% ../../nbs/evaluation/intervals.ipynb #8628ff81
 def minus(
     ours,  # Fits of one method
     base,  # Fits of another one, tested on the same slices
@@ -123,7 +123,7 @@ def paired_fits(
     same_slices(ours, base, split)
     return minus(all_fits(ours, measure, weigh, split), all_fits(base, measure, weigh, split))
 
-# %% ../../nbs/evaluation/intervals.ipynb #7993cc52
+# %% ../../nbs/evaluation/intervals.ipynb #27c95613
 def adjusted(fits):  # Fits
     "The influences (F, n), enlarged for the few patients of a fit."
     n = fits.tested.sum(1)[:, None]
@@ -141,7 +141,7 @@ def variance_of_mean(fits):  # Fits
     if not of_fits: return variance, float(patients - 1)
     return variance, variance**2/(of_patients**2/(patients - 1) + of_fits**2/(count - 1))
 
-# %% ../../nbs/evaluation/intervals.ipynb #4bd8aec0
+# %% ../../nbs/evaluation/intervals.ipynb #16199ca2
 def variance_alone(fits):  # Fits of one method
     """Variance of the mean figure of one method, and its degrees of freedom: that of Nadeau and Bengio, Machine
     Learning 52 (2003), for folds, else `variance_of_mean`."""
@@ -160,7 +160,7 @@ def between_fits(fits):  # Fits
     in_common = ((pull.sum(0)**2).sum() - count*in_one)/(count*(count - 1))
     return float(fits.values.var(ddof=1) - in_one + in_common)
 
-# %% ../../nbs/evaluation/intervals.ipynb #9ec88a1b
+# %% ../../nbs/evaluation/intervals.ipynb #43f91c01
 @dataclass(frozen=True)
 class Estimate:
     "A mean over fits and how sure it is; se, df, lo, hi and p are None with fewer than three test patients."
@@ -189,7 +189,7 @@ def inference(
     else: p = float(abs(value) < 1e-12)
     return Estimate(value, se, float(df), value - half, value + half, p, len(fits.values), patients)
 
-# %% ../../nbs/evaluation/intervals.ipynb #3b27c94e
+# %% ../../nbs/evaluation/intervals.ipynb #67c684e9
 def mean_figure(frames, measure='auc', weigh=None, split='test', confidence=.95):
     """The `Estimate` of one method, arguments as in `all_fits` and `inference`. Single random splits are fits as well:
     (seed, None)."""
