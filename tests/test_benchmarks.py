@@ -45,6 +45,18 @@ def test_benchmark(name, tmp_path):
     assert str(Path.home()) not in json.dumps(found) and str(tmp_path) not in json.dumps(found)
 
 
+def test_coverage(tmp_path):
+    out = tmp_path/'out.json'
+    options = '--studies 3 --truth 3 --sizes 7,14 --json'.split()
+    done = subprocess.run([sys.executable, BENCHMARKS/'coverage.py', *options, out], capture_output=True, text=True,
+                          timeout=400)
+    assert done.returncode == 0, done.stderr[-2000:]
+    rows = json.loads(out.read_text())['rows']
+    assert len(rows) == 2*3*9 and {r['studies'] for r in rows} == {3} and all(0 <= r['ours'] <= 100 for r in rows)
+    better = [r for r in rows if r['what'] == 'one is better' and r['measure'] == 'auc']
+    assert all(0 < r['truth'] < 8 and r['half'] > 0 for r in better) and 'covers, %' in done.stdout
+
+
 def test_a_peer_that_cannot_be_measured_and_an_older_checkout(tmp_path):
     (tmp_path/'peer'/'models').mkdir(parents=True)
     options = '--methods cyclegan --sizes 32 --batches 1 --set width=4'

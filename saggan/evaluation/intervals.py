@@ -4,18 +4,18 @@
 
 # %% auto #0
 __all__ = ['ratio_influence', 'influences', 'Fits', 'tested_slices', 'all_fits', 'same_slices', 'minus', 'paired_fits',
-           'adjusted', 'between_fits', 'variance_of_mean', 'Estimate', 'inference', 'mean_figure', 'difference',
-           'differences']
+           'adjusted', 'variance_of_mean', 'variance_alone', 'between_fits', 'Estimate', 'inference', 'mean_figure',
+           'difference', 'differences']
 
-# %% ../../nbs/evaluation/intervals.ipynb #dcd60ecd
+# %% ../../nbs/evaluation/intervals.ipynb #41c73c1a
 from dataclasses import dataclass
 import numpy as np, pandas as pd
 from scipy import stats
 from ..base.core import DataError
 from .metrics import choose_threshold
-from .statistics import MEASURES, figures_of, holm, tallies
+from .statistics import holm, tallies
 
-# %% ../../nbs/evaluation/intervals.ipynb #8f1a7f82
+# %% ../../nbs/evaluation/intervals.ipynb #12504286
 def ratio_influence(
     above,  # (n,) what each patient adds above the line
     below,  # (n,) and below it
@@ -40,7 +40,7 @@ def influences(tally):  # from `statistics.tallies`
     found['auc'] = float(auc), own/all_pairs if all_pairs else np.full(len(own), np.nan)
     return found
 
-# %% ../../nbs/evaluation/intervals.ipynb #66e01a54
+# %% ../../nbs/evaluation/intervals.ipynb #6a0a25a3
 @dataclass(frozen=True)
 class Fits:
     "Figures of F fits, and how each of n patients moves each of them."
@@ -60,7 +60,7 @@ def tested_slices(
     if len(part) and len(val): return part.sort_values(['patient', 'slice']), choose_threshold(val.label, val.score)
     raise DataError(f'fit {name}: the predictions need lines for both val and {split}. Run its classifier again.')
 
-# %% ../../nbs/evaluation/intervals.ipynb #e537ae42
+# %% ../../nbs/evaluation/intervals.ipynb #43c462eb
 def all_fits(
     frames,        # dict fit -> frame of predictions of one method; a fit is anything that can be sorted, (seed, fold)
     measure='auc', # of statistics.MEASURES
@@ -83,7 +83,7 @@ def all_fits(
     shape = len(kept), len(patients)
     return Fits(kept, patients, np.array(values), np.reshape(rows, shape), np.reshape(tested, shape).astype(bool))
 
-# %% ../../nbs/evaluation/intervals.ipynb #8e0963d7
+# %% ../../nbs/evaluation/intervals.ipynb #f18ef09d
 def same_slices(
     ours,          # dict fit -> frame of predictions
     base,          # the same of another method, with the same fits
@@ -97,7 +97,7 @@ def same_slices(
         raise DataError(f'fit {fit}: the two methods were tested on different slices; run the classifiers of this '
                         'fit again on one split.')
 
-# %% ../../nbs/evaluation/intervals.ipynb #ef32666f
+# %% ../../nbs/evaluation/intervals.ipynb #8628ff81
 def minus(
     ours,  # Fits of one method
     base,  # Fits of another one, tested on the same slices
@@ -123,15 +123,36 @@ def paired_fits(
     same_slices(ours, base, split)
     return minus(all_fits(ours, measure, weigh, split), all_fits(base, measure, weigh, split))
 
-# %% ../../nbs/evaluation/intervals.ipynb #585f5d6d
+# %% ../../nbs/evaluation/intervals.ipynb #27c95613
 def adjusted(fits):  # Fits
     "The influences (F, n), enlarged for the few patients of a fit."
     n = fits.tested.sum(1)[:, None]
     return fits.influence*np.sqrt(n/np.maximum(n - 1, 1))
 
+def variance_of_mean(fits):  # Fits
+    """Variance of the mean over fits, and its degrees of freedom (Satterthwaite); a single fit speaks for its own
+    network alone.
+
+    Source: Cameron, Gelbach and Miller, J. Bus. Econ. Stat. 29 (2011), without the third term."""
+    count, patients = len(fits.values), fits.tested.any(0).sum()
+    of_patients = float(((adjusted(fits).sum(0)/count)**2).sum())
+    of_fits = float(fits.values.var(ddof=1)/count) if count > 1 else 0.
+    variance = of_patients + of_fits
+    if not of_fits: return variance, float(patients - 1)
+    return variance, variance**2/(of_patients**2/(patients - 1) + of_fits**2/(count - 1))
+
+# %% ../../nbs/evaluation/intervals.ipynb #16199ca2
+def variance_alone(fits):  # Fits of one method
+    """Variance of the mean figure of one method, and its degrees of freedom: that of Nadeau and Bengio, Machine
+    Learning 52 (2003), for folds, else `variance_of_mean`."""
+    count, patients = len(fits.values), fits.tested.any(0).sum()
+    in_fit = fits.tested.sum(1).mean()
+    folded = all(isinstance(fit, tuple) and fit[-1] is not None for fit in fits.names)
+    if count < 2 or not folded or in_fit == patients: return variance_of_mean(fits)
+    return float(fits.values.var(ddof=1)*(1/count + in_fit/(patients - in_fit))), count - 1.
+
 def between_fits(fits):  # Fits
-    """Variance of the figures of single fits that their test patients do not explain; may come out negative, is NaN for
-    a single fit."""
+    "Variance of single fits that their test patients do not explain; may come out negative, is NaN for one fit."
     count = len(fits.values)
     if count < 2: return np.nan
     pull = adjusted(fits)
@@ -139,20 +160,7 @@ def between_fits(fits):  # Fits
     in_common = ((pull.sum(0)**2).sum() - count*in_one)/(count*(count - 1))
     return float(fits.values.var(ddof=1) - in_one + in_common)
 
-def variance_of_mean(fits):  # Fits
-    """Variance of the mean over fits, and its degrees of freedom (Satterthwaite); a single fit speaks for itself alone.
-
-    Source: Cameron, Gelbach and Miller, J. Bus. Econ. Stat. 29 (2011), changed as the notebook says."""
-    count, of_networks = len(fits.values), between_fits(fits)
-    patients = (fits.tested.any(0)).sum()
-    of_patients = float(((adjusted(fits).sum(0)/count)**2).sum())
-    if not of_networks > 0: return of_patients, patients - 1
-    scatter = fits.values.var(ddof=1)/count
-    variance = of_patients + of_networks/count
-    df = variance**2/((variance - scatter)**2/(patients - 1) + scatter**2/(count - 1))
-    return variance, float(df)
-
-# %% ../../nbs/evaluation/intervals.ipynb #b18c698a
+# %% ../../nbs/evaluation/intervals.ipynb #43f91c01
 @dataclass(frozen=True)
 class Estimate:
     "A mean over fits and how sure it is; se, df, lo, hi and p are None with fewer than three test patients."
@@ -168,23 +176,24 @@ class Estimate:
 def inference(
     fits,           # Fits of a method or of a difference
     confidence=.95, # of the interval
+    alone=False,    # is it the figure of one method, not a difference?
 ):
     "The `Estimate` of the mean over fits; DataError when no fit has a figure."
     if not len(fits.values): raise DataError('no fit has this figure: each test part lacks one of the two classes.')
     value, patients = float(fits.values.mean()), int(fits.tested.any(0).sum())
     if patients < 3: return Estimate(value, None, None, None, None, None, len(fits.values), patients)
-    variance, df = variance_of_mean(fits)
+    variance, df = (variance_alone if alone else variance_of_mean)(fits)
     se = float(np.sqrt(variance))
     half = float(stats.t.ppf((1 + confidence)/2, df))*se
     if se > 1e-12: p = float(2*stats.t.sf(abs(value)/se, df))
     else: p = float(abs(value) < 1e-12)
     return Estimate(value, se, float(df), value - half, value + half, p, len(fits.values), patients)
 
-# %% ../../nbs/evaluation/intervals.ipynb #d6a1bb15
+# %% ../../nbs/evaluation/intervals.ipynb #67c684e9
 def mean_figure(frames, measure='auc', weigh=None, split='test', confidence=.95):
     """The `Estimate` of one method, arguments as in `all_fits` and `inference`. Single random splits are fits as well:
     (seed, None)."""
-    return inference(all_fits(frames, measure, weigh, split), confidence)
+    return inference(all_fits(frames, measure, weigh, split), confidence, alone=True)
 
 def difference(ours, base, measure='auc', weigh=None, split='test', confidence=.95):
     "The `Estimate` of ours - base over the fits that both have, arguments as in `paired_fits`; DataError as there."
