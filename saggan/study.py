@@ -7,14 +7,15 @@ __all__ = ['LABELS', 'ROWS', 'TABLE1', 'CDA_LGG', 'SOURCES', 'COLUMNS', 'VARIANT
            'values_of', 'improvement_on', 'table_row', 'folded_row', 'relative_of', 'is_folded', 'by_method',
            'folded_rows', 'drawn_rows', 'make_table', 'position_table', 'verdict', 'summary', 'load_predictions',
            'load_failures', 'cost_of', 'load_costs', 'plain_rows', 'of_classifiers', 'tests_by_seed', 'main_size',
-           'headroom', 'headroom_of', 'write_study']
+           'headroom', 'headroom_of', 'write_study', 'spread_seen', 'study_power']
 
 # %% ../nbs/60_study.ipynb #6616587f
 from pathlib import Path
 import numpy as np, pandas as pd
-from .base.core import DataError, read_json, read_yaml, write_json, write_text
+from .base.core import DataError, SagganError, read_json, read_yaml, write_json, write_text
 from .base.registry import METHODS, STAGES, label_of, methods_in, stage_of, without_number
 from .io.run_folder import as_draw, files_of_trials, method_and_draw, trial_of
+from .evaluation.power import power_lines, spread_of
 from .evaluation.position import by_position, guard_weights, overlap_weights, position_only, training_positions
 from .evaluation.headroom import curve, fits_by_size, headroom_sentences, in_patients, worth
 from .evaluation.intervals import all_fits, inference, paired_fits
@@ -127,7 +128,7 @@ def table_row(reps, # from `replicate`
     return {k: None if v is None or isinstance(v, float) and not np.isfinite(v) else v for k, v in row.items()}
 
 # %% ../nbs/60_study.ipynb #4defd753
-def folded_row(methods, # dict method -> dict draw -> frame of predictions
+def folded_row(methods, # dict method -> dict (seed, fold) -> frame of predictions
                method, # whose row
                measure, # key of MEASURES
                weigh=None, # weights of test slices, as in `replicate`
@@ -136,7 +137,7 @@ def folded_row(methods, # dict method -> dict draw -> frame of predictions
     "As `table_row`, for a cross-validation."
     fits = all_fits(methods[method], measure, weigh)
     if not len(fits.values): return dict(method=method, measure=measure, seeds=0)
-    mean, n = inference(fits), len(fits.values)
+    mean, n = inference(fits, alone=True), len(fits.values)
     sd = float(fits.values.std(ddof=1)) if n > 1 else None
     row = dict(method=method, measure=measure, mean=mean.value, lo=mean.lo, hi=mean.hi, sd=sd, seeds=n)
     for name in {base, 'none'} & {*methods} - {method}:
@@ -163,9 +164,11 @@ def is_folded(frames):  # dict (method, draw) -> frame
     return any(as_draw(draw).fold is not None for _, draw in frames)
 
 def by_method(frames):  # dict (method, draw) -> frame
-    "Dict method -> dict draw -> frame."
+    "Dict method -> dict (seed, fold) -> frame."
     methods = {}
-    for (method, draw), frame in frames.items(): methods.setdefault(method, {})[draw] = frame
+    for (method, draw), frame in frames.items():
+        draw = as_draw(draw)
+        methods.setdefault(method, {})[draw.seed, draw.fold] = frame
     return methods
 
 def folded_rows(classifier, methods, measures, weigh):  # as in `make_table` and `folded_row`
@@ -371,3 +374,19 @@ def write_study(run,              # folder of a study
         bootstrap=dict(replicates=replicates, seed=0, drawn='patients and seeds'), failures=load_failures(run)))
     write_text(Path(run)/'table.csv', table.to_csv(index=False, float_format='%.6g'))
     return table
+
+# %% ../nbs/60_study.ipynb #7f78cccf
+def spread_seen(run):  # folder of a study
+    "The Spread of paired differences of AUC among its finished trials; None with too few of them."
+    try:
+        frames = of_classifiers(main_size(load_predictions(run)))
+        return spread_of(by_method(next(iter(frames.values()))))
+    except (SagganError, StopIteration): return None
+
+def study_power(run,      # folder of a study; it need not exist
+                settings, # of the study, a dict
+                patients, # that it has
+                ):
+    "Sentences on the difference of AUC that the study could see, for `saggan study --dry-run`."
+    tested = (settings.get('fractions') or (.7, .1, .2))[2]
+    return power_lines(patients, len(settings['seeds']), settings.get('folds') or 0, spread_seen(run), tested=tested)

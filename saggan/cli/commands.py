@@ -108,22 +108,25 @@ def show_plan(args, # parsed arguments
     from saggan.base.core import paint
     from saggan.experiment.estimate import estimate, estimate_lines, measure
     from saggan.experiment.schema import check_nested
-    from saggan.experiment.plan import agreed_settings, make_plan, plan_lines
+    from saggan.experiment.plan import agreed_settings, data_counts, make_plan, plan_lines
+    from saggan.study import study_power
     def show(line):
         if not args.json: print(line, flush=True)
     check_nested(agreed_settings(args.out, settings))
     plan = make_plan(settings, args.out, upto=upto)
     lines, counted = plan_lines(plan, retry)
     for line in lines: show(line)
-    if all(task.finished() for task in plan.tasks): counts, e = {}, dict(seconds=0., notebooks=0)
+    if all(task.finished() for task in plan.tasks): counts, e = data_counts(plan), dict(seconds=0., notebooks=0)
     else:
         costs = measure(plan, show)
         counts, e = costs['counts'], estimate(plan, costs)
     (first, *others), warnings = estimate_lines(e, counts)
     show(paint(first, 'bold'))
     for line in others: show(line)
+    power = [] if upto else study_power(args.out, vars(plan.settings), counts.get('patients') or 0)
+    for line in power: show(f'  {line}')
     for warning in warnings: show(paint(f'warning: {warning}', 'yellow'))
-    if args.json: print_json(counted | dict(estimate=e, data=counts, warnings=warnings))
+    if args.json: print_json(counted | dict(estimate=e, data=counts, power=power, warnings=warnings))
     return 0
 
 # %% ../../nbs/cli/commands.ipynb #7f4ec2ca

@@ -37,7 +37,7 @@ def fits_by_size(predictions, # dict (method, draw) -> frame of predictions, of 
         size = training_patients(next(iter(of_size.values())))
         out[size] = {}
         for method, of_draw in of_size.items():
-            alike = {(draw.seed, -1 if draw.fold is None else draw.fold): frame for draw, frame in of_draw.items()}
+            alike = {(draw.seed, draw.fold): frame for draw, frame in of_draw.items()}
             out[size][method] = all_fits(alike, measure, weigh)
     return dict(sorted(out.items()))
 
@@ -62,7 +62,7 @@ def curve(sizes, # from `fits_by_size`
     rows = []
     for patients, methods in sizes.items():
         for method, fits in methods.items():
-            mean = inference(fits)
+            mean = inference(fits, alone=True)
             row = dict(patients=patients, method=method, mean=mean.value, lo=mean.lo, hi=mean.hi)
             if method != 'classic' and 'classic' in methods:
                 d = inference(mixed([(1, fits), (-1, methods['classic'])]))
