@@ -240,7 +240,7 @@ def verdict(table, # from `make_table`
         if r['p'] < alpha <= r['p_holm']: outcome += ' once the number of rows is counted'
         between = f'{100*r["diff_lo"]:+.1f} to {100*r["diff_hi"]:+.1f}'
         out.append(f'{start} (95 % interval {between}, p = {r["p"]:.2g}, {r["p_holm"]:.2g} corrected; '
-                   f'better in {int(r["better"])} of {int(r["pairs"])} seeds): {outcome}.')
+                   f'better in {int(r["better"])} of {int(r["pairs"])} fits): {outcome}.')
     return out
 
 # %% ../nbs/60_study.ipynb #b4a7107d

@@ -4,7 +4,7 @@
 
 # %% auto #0
 __all__ = ['training_patients', 'fits_by_size', 'mixed', 'curve', 'doubling', 'Worth', 'at_number', 'worth', 'in_points',
-           'in_patients', 'headroom_sentences']
+           'in_patients', 'headroom_sentences', 'little_room']
 
 # %% ../../nbs/evaluation/headroom.ipynb #3df6540a
 from dataclasses import dataclass
@@ -134,9 +134,11 @@ def in_patients(w, # Worth
                ):
     "'19 patients (14 to 27)', with 'more than 28' or 'fewer than 7' where the curve ends."
     least, most = (f'{size:.0f}' for size in sizes)
+    if w.lo is None and w.hi is None: return f'not known: the interval covers {least} to {most} patients and more'
+    if w.patients is None and w.hi is None: return f'more than {w.lo:.0f} patients'
+    if w.patients is None: return f'fewer than {w.hi:.0f} patients'
     lo = f'fewer than {least}' if w.lo is None else f'{w.lo:.0f}'
     hi = f'more than {most}' if w.hi is None else f'{w.hi:.0f}'
-    if w.patients is None: return f'between {lo} and {hi} patients'
     return f'{w.patients:.0f} patients ({lo} to {hi})'
 
 def headroom_sentences(sizes,          # from `fits_by_size`
@@ -147,8 +149,13 @@ def headroom_sentences(sizes,          # from `fits_by_size`
     for few, many, gain in gains:
         out.append(f'From {few:.0f} to {many:.0f} real patients, a doubling brought {base} augmentation '
                    f'{in_points(gain)} of {name}.')
-    if not gains: return out
-    last = gains[-1][2]
-    if last.lo is not None and last.lo <= 0: out.append('At the largest size there is no sure gain from more real '
-                                                        'patients, so none is to be expected from synthetic ones.')
-    return out
+    return out + little_room(*gains[-1], name) if gains else out
+
+def little_room(few, many, gain, name, little=.01):  # a gain of `doubling`; what counts as little, in the measure
+    "A sentence where the last doubling brought little, or where that cannot be told; [] where it brought something."
+    if gain.lo is None or gain.lo > 0: return []
+    if gain.hi < little:
+        return [f'Up there more real patients bring {100*gain.hi:.1f} points of {name} at the most; synthetic slices, '
+                'made from the same patients, can hardly bring more.']
+    return [f'Whether more than {few:.0f} real patients still help cannot be told from this study: more repeats or '
+            'more test patients would.']

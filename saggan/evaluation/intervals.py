@@ -185,9 +185,11 @@ def inference(
     variance, df = (variance_alone if alone else variance_of_mean)(fits)
     se = float(np.sqrt(variance))
     half = float(stats.t.ppf((1 + confidence)/2, df))*se
+    least = 0. if alone else -1.  # no share, and no difference of two, lies outside
     if se > 1e-12: p = float(2*stats.t.sf(abs(value)/se, df))
     else: p = float(abs(value) < 1e-12)
-    return Estimate(value, se, float(df), value - half, value + half, p, len(fits.values), patients)
+    lo, hi = max(least, value - half), min(1., value + half)
+    return Estimate(value, se, float(df), lo, hi, p, len(fits.values), patients)
 
 # %% ../../nbs/evaluation/intervals.ipynb #67c684e9
 def mean_figure(frames, measure='auc', weigh=None, split='test', confidence=.95):

@@ -9,7 +9,8 @@ __all__ = ['BROKEN', 'LIMIT', 'TOO_LARGE', 'attempt', 'report_sections', 'subtit
 import time
 from pathlib import Path
 from ..base.core import read_json, read_yaml, write_text
-from ..base.display import counted, render
+from ..base.display import render
+from ..experiment.plan import draws_text
 from .facts import UNMADE
 from .headroom import headroom_section
 from .evidence import fidelity_section, gan_section, segmentation_section, synthetic_section
@@ -64,8 +65,8 @@ def subtitle(config, # settings of the study, a dict
             ):
     "One line: track, preset, size, seeds, date."
     track, preset, pixels = (config.get(k, '?') for k in ('track', 'preset', 'image_size'))
-    seeds = len({seed for _, _, seed in predictions})
-    return f'track {track}, preset {preset}, {pixels} pixels, {counted(seeds, "seed")}, {time.strftime("%d %B %Y")}'
+    draws = draws_text(sorted({draw for _, _, draw in predictions}))
+    return f'track {track}, preset {preset}, {pixels} pixels, {draws}, {time.strftime("%d %B %Y")}'
 
 def report_text(run, # folder of a study
                 config, # its settings, a dict
