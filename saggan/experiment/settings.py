@@ -73,7 +73,7 @@ class StudySettings(SourceSettings):
     seeds: tuple[int, ...] = option((0, 1, 2), 'a seed draws the split, the GAN and the classifier', least=0,
                                     decides='grid', help='such as 0,1,2 or 0-4')
     gan: dict = option(dict, 'options of all translators, and of single methods under their names')
-    judge: dict = option(dict, 'options of saggan.methods.quality.fit_reference_segmenter')
+    judge: dict = option(dict, 'options of saggan.methods.segmenter.fit_reference_segmenter')
     augment: dict = option(dict, 'options of saggan.methods.method: judged, least_change')
     classify: dict = option(dict, 'settings of saggan.classification')
     segment: dict = option(dict, 'settings of saggan.evaluation.segmentation')
