@@ -232,6 +232,7 @@ def translate_set(augmenter: Augmenter,
                          source='translated from ' + table.source.astype(str),
                          source_sha256=table.sha256,
                          weights=augmenter.weights,
+                         has_place=augmenter.model.has_attention,
                          area=(maps > .5).float().mean((1, 2, 3)).numpy().round(5)).drop(columns='sha256')
     return from_arrays(translated.clamp(-1, 1), pseudo_masks, table, dict(slices.settings, synthetic=True))
 

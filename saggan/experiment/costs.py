@@ -127,12 +127,12 @@ def reference_segmenter_cost(settings, # StudySettings
     "Measured: seconds of a step and of a slice of the network that looks at synthetic slices; and how many steps."
     import torch
     from saggan.generator import AttentionNet
-    from saggan.methods.quality import SEGMENTER_PRESETS, ReferenceSegmenterSettings
+    from saggan.methods.segmenter import SEGMENTER_PRESETS, ReferenceSegmenterSettings
     from saggan.sampling import UnpairedBatches
     from saggan.models.attention import fit_attention
     s = asdict(ReferenceSegmenterSettings()) | SEGMENTER_PRESETS[settings.gan.get('preset', 'paper')] | settings.judge
     net = AttentionNet(toy.images.shape[1], width=s['width'], blocks=s['blocks'], upsample='resize')
-    batches = UnpairedBatches(toy, s['batch_size'], 0, device=hardware.device)
+    batches = UnpairedBatches(toy, s['batch_size'], 0, match_position=False, device=hardware.device)
     images = toy.tensors(hardware.device)[0][:16]
     def learn(): fit_attention(net, batches, 1, hardware)
     step = seconds_of(learn)

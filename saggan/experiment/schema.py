@@ -18,7 +18,8 @@ from .settings import Preset, StudySettings, trial_settings
 # %% ../../nbs/experiment/schema.ipynb #26b204a7
 NETWORKS = {name: entry.settings for name, entry in METHODS.items() if entry.settings}
 TRAINING = 'saggan.training:TrainingSettings'
-PARTS = dict(judge='saggan.methods.quality:ReferenceSegmenterSettings', augment='saggan.methods.method:AugmentSettings',
+PARTS = dict(judge='saggan.methods.segmenter:ReferenceSegmenterSettings',
+             augment='saggan.methods.method:AugmentSettings',
              classify='saggan.classification:ClassifierSettings',
              segment='saggan.evaluation.segmentation:SegmentationSettings',
              fidelity='saggan.evaluation.fidelity:FidelitySettings')
@@ -162,7 +163,7 @@ def check_nested(settings, # StudySettings
 def part_values(settings, # StudySettings
                ):
     "Part -> dict of the values that hold there, for all parts but the networks."
-    from saggan.methods.quality import SEGMENTER_PRESETS
+    from saggan.methods.segmenter import SEGMENTER_PRESETS
     classifiers, segment = part_settings(settings)
     judge = asdict(settings_class(PARTS['judge'])()) | SEGMENTER_PRESETS[settings.gan.get('preset', 'paper')]
     defaults = {part: asdict(settings_class(PARTS[part])()) for part in ('augment', 'fidelity')}

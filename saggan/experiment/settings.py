@@ -79,7 +79,7 @@ class StudySettings(SourceSettings):
     folds: int = option(0, 'each seed is a cross-validation of so many folds; 0: one random split', least=0,
                         metavar='N', help='cross-validation: each patient is tested once a seed (default: no folds)')
     gan: dict = option(dict, 'options of all translators, and of single methods under their names')
-    judge: dict = option(dict, 'options of saggan.methods.quality.fit_reference_segmenter')
+    judge: dict = option(dict, 'options of saggan.methods.segmenter.fit_reference_segmenter')
     augment: dict = option(dict, 'options of saggan.methods.method: judged, least_change')
     classify: dict = option(dict, 'settings of saggan.classification')
     segment: dict = option(dict, 'settings of saggan.evaluation.segmentation')
