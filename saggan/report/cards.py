@@ -22,7 +22,9 @@ from ..study import label_of
 # %% ../../nbs/report/cards.ipynb #22d2d7ac
 QUALITY = dict(dice='Dice of the lesion attention', judge_dice='Dice of the reference segmenter on real slices',
                judge_found='added lesions it finds', judge_false_alarms='its false alarms on normal slices',
-               judge_after_removal='lesions it still finds after removal',
+               judge_false_alarms_matched='the same on normal slices from where lesions lie',
+               judge_after_removal='slices in which it finds one after removal',
+               judge_after_removal_in_place='the same, where the lesion was',
                change_outside_added='change outside the attention', area_added='area added', area_real='area real')
 FIDELITY = dict(kid_lesion='KID, lesion', kid_lesion_real='KID of real slices', kid_normal='KID, normal',
                 copies_correlation='share like a training slice', attention_dice='Dice of the attention',
