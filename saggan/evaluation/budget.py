@@ -30,12 +30,11 @@ def find_budget(
         return tries[-1]
     def auc(t): return t['auc']
     start = settings.steps or settings.search_from
-    best = max([tried(lr, start) for lr in ([settings.lr] if settings.lr else RATES)], key=auc)
-    while not settings.steps and 2*best['steps'] <= settings.search_to:
-        longer = tried(best['lr'], 2*best['steps'])
-        if auc(longer) < auc(best) + LEAST_GAIN: break
-        best = longer
-        if not best['rising']: break
+    best = last = max([tried(lr, start) for lr in ([settings.lr] if settings.lr else RATES)], key=auc)
+    while not settings.steps and 2*last['steps'] <= settings.search_to:
+        last = tried(best['lr'], 2*last['steps'])
+        if auc(last) >= auc(best) + LEAST_GAIN: best = last
+        elif not last['rising']: break
     return best | dict(tries=tries)
 
 # %% ../../nbs/evaluation/budget.ipynb #737df7af

@@ -23,6 +23,7 @@ class AugmentSettings:
     "Which synthetic slices are kept; see `saggan.methods.method.accept`."
     judged: bool = option(True, 'the reference segmenter must see a lesion where one should be, else none')
     least_change: float = option(.1, 'inside the changed area, on the scale of the slices (-1 to 1)')
+    variants: int = option(3, 'slices that copy-paste makes from each normal one', least=1)
 
 # %% ../../nbs/methods/method.ipynb #d06d008f
 def accept(synthetic,                  # SliceSet of slices that a method made
@@ -108,6 +109,7 @@ class Method:
         "Filter slices that were made and save them in `run`/synthetic; returns those that are left, or None."
         options = dict(trial_options(run).get('augment') or {})
         segmenter = reference_segmenter_of(run, train) if options.pop('judged', True) else None
+        options.pop('variants', None)
         return save_synthetic(f'{run}/synthetic', synthetic, accept(synthetic, segmenter, **options))
 
 class NoAugmentation(Method):
