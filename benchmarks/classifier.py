@@ -4,7 +4,7 @@
 
 The plain loop: resnet18 with one output, slices repeated to three channels, a DataLoader over tensors in memory, Adam,
 float32; with augmentation, torchvision's transforms of the same kinds for every slice in the Dataset. Ours is
-`saggan.classification.train_step`, which reads a prepared set. The ratio is of whole steps, data within."""
+`saggan.models.fitting.train_step`, which reads a prepared set. The ratio is of whole steps, data within."""
 import sys
 import tempfile
 from pathlib import Path
@@ -24,11 +24,15 @@ def ours(folder, net, size, batch, augment, precision='auto'):
     from saggan.sampling import ClassicTransform
     try: from saggan.training import find_hardware
     except ImportError: from saggan.training import make_fabric as find_hardware  # with --before
-    pool, settings = Pool(plain_set(folder, 0)), ClassifierSettings(name=net, batch_size=batch, precision=precision)
+    train, settings = plain_set(folder, 0), ClassifierSettings(name=net, batch_size=batch, precision=precision)
+    pool = Pool(train)
     hardware = find_hardware(precision=precision)
     fit = Fit(settings, 1, hardware, '', memory_format(pool[[0]][0].to(hardware.device)))
     move = ClassicTransform() if augment else None
-    return lambda: train_step(fit, hardware, pool, settings, move, 100)
+    try: from saggan.classification import Batches
+    except ImportError: return lambda: train_step(fit, hardware, pool, settings, move, 100)  # with --before
+    batches = Batches([train], batch, total=100)
+    return lambda: train_step(fit, hardware, batches, settings, move)
 
 
 def plain(folder, net, size, batch, augment):

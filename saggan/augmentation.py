@@ -239,6 +239,7 @@ def translate_set(augmenter: Augmenter,
 # %% ../nbs/40_augmentation.ipynb #37df08b2
 class TranslatorMethod(Method):
     "SAG-GAN, its ablations, CycleGAN, UAGGAN, AGGAN: every training slice translated once. Source: [CDA] Alg. 2."
+    use = 'pairs'
     def fit(self, train, run):
         "Train the trial's translator; its files go to `run`/gan."
         options = trial_options(run)

@@ -38,8 +38,14 @@ class ClassicTransform:
                  images: torch.Tensor,  # (B, C, H, W) in [-1, 1], on any device
                  masks=None):           # (B, 1, H, W), moved alike; without it only images come back
         h, w = images.shape[-2:]
-        matrices = self.matrices(len(images), w / h).to(images, non_blocking=True)
-        grid = F.affine_grid(matrices, [len(images), 1, h, w], align_corners=False)
+        return self.move(images, self.matrices(len(images), w / h), masks)
+    def move(self,
+             images: torch.Tensor,    # (B, C, H, W) in [-1, 1], on any device
+             matrices: torch.Tensor,  # (B, 2, 3), from `matrices`
+             masks=None):             # (B, 1, H, W), moved alike; without it only images come back
+        "Slices moved by given matrices, so that several can be moved alike."
+        matrices = matrices.to(images, non_blocking=True)
+        grid = F.affine_grid(matrices, [len(images), 1, *images.shape[-2:]], align_corners=False)
         moved = F.grid_sample(images + 1, grid, align_corners=False) - 1  # beyond the slice: zero, so -1
         moved = moved.clamp(-1, 1)
         if masks is None: return moved

@@ -66,7 +66,7 @@ def test_resume_is_the_same(sets, tmp_path):
     again = resumed.net.state_dict()
     for k, weights in whole.net.state_dict().items(): assert torch.equal(weights, again[k]), k
     with pytest.raises(SettingsError, match='other settings'):
-        fit_classifier([train], val, settings(lr=1e-3), noisy, tmp_path)
+        fit_classifier([train], val, settings(lr=2e-3), noisy, tmp_path)
     (tmp_path/'latest.pt').write_bytes(b'broken')
     with pytest.raises(DataError, match='Delete it'): fit_classifier([train], val, settings(), noisy, tmp_path)
 
@@ -81,7 +81,8 @@ def test_equal_steps_in_arms(sets):
             return x
         model = fit_classifier(arm, val, settings(steps=0, epochs=2, evaluate_every=0), count)
         steps.append((seen, [(h['step'], h['lr']) for h in model.history]))
-    assert steps[0] == steps[1] and steps[0][0] == [8]*4
+    assert steps[0][1] == steps[1][1] and steps[0][0] == [8]*4
+    assert steps[1][0] == [10]*4, 'as many real slices as without, and a quarter on top'
 
 
 def test_leakage_is_refused(sets):

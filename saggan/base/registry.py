@@ -134,6 +134,12 @@ METHODS = {entry.name: entry for entry in [
     real('cutout', 'CutOut', 'other', '#4fbdb0', 'saggan.methods.resampling:CutOutMethod'),
     MethodEntry('copy_paste', 'copy-paste', 'other', '#3f9b4b', ('augmentation',),
                 'saggan.methods.copy_paste:CopyPaste'),
+    real('position_matched', 'position-matched', 'other', '#5b7fa6', 'saggan.methods.controls:PositionMatched'),
+    real('mask_head', 'mask head', 'other', '#3d5f8f', 'saggan.methods.controls:WithMaskHead'),
+    real('segmenter', 'segmenter', 'other', '#7a93c4', 'saggan.methods.controls:Segmenter'),
+    MethodEntry('duplicate', 'duplicated', 'other', '#9aa7b8', ('augmentation',), 'saggan.methods.controls:Duplicate'),
+    MethodEntry('null_paste', 'null pasting', 'other', '#77b98a', ('augmentation',),
+                'saggan.methods.controls:NullPaste'),
     synthesizer('cpggan', 'CPGGAN', 'other', '#7fb24a', 'saggan.models.cpggan:CPGGAN', each_class=False),
     MethodEntry('shin', 'Shin et al.', 'other', '#a3b52f', ('mask_to_image', 'augmentation'),
                 'saggan.methods.networks:ShinMethod',
@@ -174,6 +180,7 @@ def methods_in(group: str):  # 'table1', 'other' or 'ablation'
 GROUPS = dict(
     table1=('none', 'classic', *methods_in('table1')[1:]),
     cheap=tuple(name for name in METHODS if not has_networks(name)),
+    controls=('classic', 'position_matched', 'mask_head', 'segmenter', 'copy_paste', 'duplicate', 'null_paste'),
     ablations=('saggan', 'saggan_paper', *methods_in('ablation')),
     all=tuple(METHODS))
 

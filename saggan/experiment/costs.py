@@ -145,11 +145,13 @@ def classifier_cost(settings, # ClassifierSettings
                     hardware, # of the study
                    ):
     "Measured: seconds of a step and of a slice of a classifier; and how many parameters it has."
-    from saggan.classification import Fit, Pool, predict, train_step
+    from saggan.models.batches import Batches
+    from saggan.models.classifier import predict
+    from saggan.models.fitting import Fit, train_step
     from saggan.sampling import ClassicTransform
-    fit, pool = Fit(settings, toy.images.shape[1], hardware, ''), Pool(toy)
-    def learn(): train_step(fit, hardware, pool, settings, ClassicTransform(), 10)
-    def look(): predict(fit.net, hardware, pool)
+    fit, batches = Fit(settings, toy.images.shape[1], hardware, ''), Batches([toy], settings.batch_size, total=10)
+    def learn(): train_step(fit, hardware, batches, settings, ClassicTransform())
+    def look(): predict(fit.net, hardware, batches.pool)
     step = seconds_of(learn)
     parameters = sum(p.numel() for p in fit.net.parameters())
     return dict(step=step, slice=seconds_of(look)/len(toy), parameters=parameters)

@@ -5,8 +5,8 @@
 # %% auto #0
 __all__ = ['JUDGED_STAGES', 'USUAL_START', 'FIXED', 'KERNEL', 'plan_counts', 'methods_left', 'time_seen', 'measure', 'slowness',
            'network_seconds', 'classifier_seconds', 'segmentation_seconds', 'notebook_seconds', 'makespan',
-           'times_seen', 'task_seconds', 'judges_lacking', 'seconds_in_all', 'free_disk', 'chain_bytes', 'room',
-           'estimate', 'basis', 'warnings_of', 'estimate_lines']
+           'times_seen', 'task_seconds', 'judges_lacking', 'searches_lacking', 'search_seconds', 'seconds_in_all',
+           'free_disk', 'chain_bytes', 'room', 'estimate', 'basis', 'warnings_of', 'estimate_lines']
 
 # %% ../../nbs/experiment/estimate.ipynb #0d919be7
 import math, shutil, statistics
@@ -17,7 +17,8 @@ from .costs import judge_costs, network_costs, quiet, sampled_counts, start_cost
 from ..base.display import duration, size_words
 from .plan import cell_of, data_counts, kind_of, seconds_seen
 from .plan import split_counts, steps_in_all
-from ..io.run_folder import as_draw
+from ..evaluation.budget import budget_name, expected_steps, search_steps
+from ..io.run_folder import as_draw, draws_in
 from ..base.registry import METHODS, NETWORKS as NETWORK_STAGES, stage_of
 from .settings import PREPARE_OPTIONS
 
@@ -108,12 +109,14 @@ def network_seconds(plan, # Plan
 def classifier_seconds(settings, # ClassifierSettings
                        cost, # of it, from `judge_costs`
                        n, # from `split_counts`
+                       file='', # where the study keeps what its search found
+                       added=False, # do synthetic slices come on top?
                       ):
-    "Seconds of the training and the test of a classifier."
-    epoch = max(1, math.ceil(n['train']/settings.batch_size))
-    steps = settings.steps or settings.epochs*epoch
-    validations = steps//(settings.evaluate_every or epoch)
-    return steps*cost['step'] + (validations*n['val'] + n['test'])*cost['slice']
+    "Seconds of the training and the test of a classifier, without the search for its steps."
+    steps = expected_steps(settings, max(1, math.ceil(n['train']/settings.batch_size)), file)
+    validations = steps//settings.evaluate_every if settings.evaluate_every else min(20, steps)
+    step = cost['step']*(1 + settings.share*added)
+    return steps*step + (validations*n['val'] + n['test'])*cost['slice']
 
 def segmentation_seconds(settings, # SegmentationSettings
                          cost, # of it, from `judge_costs`
@@ -141,7 +144,9 @@ def notebook_seconds(task, # Task
     if stage == 'fidelity': return fixed + (n['train'] + n['val'])*(4*look + (make or 0))
     if stage == 'classification':
         classifier = part_settings(plan.settings)[0][task.parameters['classifier']]
-        return fixed + classifier_seconds(classifier, judges[classifier.name], n)
+        file = plan.out/'shared'/budget_name(classifier.name, cell_of(task)[1])
+        added = 'augmentation' in METHODS[method].stages if method in METHODS else False
+        return fixed + classifier_seconds(classifier, judges[classifier.name], n, file, added)
     if stage == 'segmentation':
         segmentation = part_settings(plan.settings)[1]
         return fixed + segmentation_seconds(segmentation, judges['segmentation'], n)
@@ -201,6 +206,32 @@ def judges_lacking(plan, # saggan.experiment.plan.Plan
     lacking = [draw for draw in draws if not list((plan.out/'shared').glob(f'judge-{as_draw(draw)}-*'))]
     return len(lacking)
 
+# %% ../../nbs/experiment/estimate.ipynb #a7451903
+def searches_lacking(plan, # saggan.experiment.plan.Plan
+                     took, # from `task_seconds`
+                    ):
+    "Which searches must still be made: name of their file -> (classifier, on how many training sets)."
+    out, draws = {}, [as_draw(draw) for draw in draws_in(vars(plan.settings))]
+    for task in plan.tasks:
+        if task.label not in took or stage_of(kind_of(task)[0]) != 'classification': continue
+        name, own = task.parameters['classifier'], as_draw(cell_of(task)[1])
+        sets = sum(draw.patients == own.patients for draw in draws)
+        out[budget_name(name, own)] = name, max(1, min(2, sets))
+    return {file: search for file, search in out.items() if not (plan.out/'shared'/file).exists()}
+
+def search_seconds(plan, # saggan.experiment.plan.Plan
+                   costs, # from `measure`
+                   took, # from `task_seconds`
+                  ):
+    "Seconds of all searches that are left, one after the other."
+    seconds, n = 0., split_counts(plan.settings, costs['counts'])
+    classifiers = part_settings(plan.settings)[0]
+    for name, sets in searches_lacking(plan, took).values():
+        steps, cost = search_steps(classifiers[name]), costs['judges'][name]
+        tries = 8 if steps else 0  # each with twenty validations
+        seconds += sets*(steps*cost['step'] + tries*20*n['val']*cost['slice'])
+    return seconds
+
 # %% ../../nbs/experiment/estimate.ipynb #f0c73e02
 def seconds_in_all(plan, # saggan.experiment.plan.Plan
                    costs, # from `measure`
@@ -214,7 +245,7 @@ def seconds_in_all(plan, # saggan.experiment.plan.Plan
     chains = [times for times in map(chain, plan.chains) if times]
     first = []
     for task in plan.first: first += chain([task])
-    first.append(judges_lacking(plan, took)*judge['step']*judge['steps'])
+    first.append(judges_lacking(plan, took)*judge['step']*judge['steps'] + search_seconds(plan, costs, took))
     return makespan(first, chain(plan.more), chains, chain(plan.report) if took else [], plan.workers)
 
 # %% ../../nbs/experiment/estimate.ipynb #a9f93fdf

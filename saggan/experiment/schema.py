@@ -20,7 +20,7 @@ NETWORKS = {name: entry.settings for name, entry in METHODS.items() if entry.set
 TRAINING = 'saggan.training:TrainingSettings'
 PARTS = dict(judge='saggan.methods.segmenter:ReferenceSegmenterSettings',
              augment='saggan.methods.method:AugmentSettings',
-             classify='saggan.classification:ClassifierSettings',
+             classify='saggan.models.classifier:ClassifierSettings',
              segment='saggan.evaluation.segmentation:SegmentationSettings',
              fidelity='saggan.evaluation.fidelity:FidelitySettings')
 DECIDED = ('channels', 'size', 'name', 'seed', 'device', 'precision')  # by the study, for all of its parts
@@ -120,7 +120,7 @@ def network_settings(settings, # StudySettings
 def part_settings(settings, # StudySettings
                  ):
     "ClassifierSettings by name, and SegmentationSettings, as the cells build them."
-    from saggan.classification import classifier_settings
+    from saggan.models.classifier import classifier_settings
     from saggan.evaluation.segmentation import segmentation_settings
     base = dict(precision=settings.precision, device=settings.device)
     classifiers = {name: classifier_settings(name, **base | settings.classify) for name in settings.classifiers}

@@ -25,6 +25,7 @@ class AugmentSettings:
     "Which synthetic slices are kept; see `saggan.methods.method.accept`."
     judged: bool = option(True, 'the reference segmenter must see a lesion where one should be, else none')
     least_change: float = option(.1, 'inside the changed area, on the scale of the slices (-1 to 1)')
+    variants: int = option(3, 'slices that copy-paste makes from each normal one', least=1)
 
 # %% ../../nbs/methods/method.ipynb #478680f3
 def source_rows(
@@ -127,8 +128,9 @@ def save_synthetic(folder,              # where to
 
 # %% ../../nbs/methods/method.ipynb #faa2b264
 class Method:
-    "A way to enlarge a training set. `classic`: is classic augmentation on while the classifier trains?"
-    classic = True
+    """A way to enlarge a training set. `classic`: is classic augmentation on while the classifier trains? `use`: how
+    are its slices used, unless `classify.use` says it? `mask_head`: does the classifier learn from masks too?"""
+    classic, use, mask_head = True, 'mix', False
     def transform(self):
         "What changes the slices of a batch while the classifier trains, or None."
         return ClassicTransform() if self.classic else None
@@ -140,10 +142,13 @@ class Method:
         "Learn from the training slices; networks go to `run`/gan."
     def augment(self, train, run):
         "Slices to add, a SliceSet, or None."
+    def scorer(self, train, run):
+        "A callable on a SliceSet that gives scores (N,) in place of a classifier that is trained, or None."
     def keep(self, synthetic, train, run):
         "Filter slices that were made and save them in `run`/synthetic; returns those that are left, or None."
         options = dict(trial_options(run).get('augment') or {})
         segmenter = reference_segmenter_of(run, train) if options.pop('judged', True) else None
+        options.pop('variants', None)
         return save_synthetic(f'{run}/synthetic', synthetic, accept(synthetic, segmenter, train=train, **options))
 
 class NoAugmentation(Method):
