@@ -199,7 +199,9 @@ def judges_lacking(plan, # saggan.experiment.plan.Plan
                    took, # from `task_seconds`
                   ):
     "How many draws have no network yet that looks at synthetic slices, and need one."
-    def needs_one(task): return task.label in took and stage_of(kind_of(task)[0]) in JUDGED_STAGES
+    def needs_one(task):
+        name, method = kind_of(task)
+        return task.label in took and (stage_of(name) in JUDGED_STAGES or method == 'segmenter')
     draws = set()
     for chain in plan.chains:
         if any(needs_one(task) for task in chain): draws.add(cell_of(chain[0])[1])
