@@ -6,15 +6,15 @@
 __all__ = ['LABELS', 'ROWS', 'TABLE1', 'CDA_LGG', 'SOURCES', 'COLUMNS', 'VARIANTS', 'COSTS', 'relative_improvement', 'published',
            'values_of', 'improvement_on', 'table_row', 'folded_row', 'relative_of', 'is_folded', 'by_method',
            'folded_rows', 'drawn_rows', 'make_table', 'position_table', 'verdict', 'summary', 'load_predictions',
-           'load_failures', 'cost_of', 'load_costs', 'plain_rows', 'of_classifiers', 'tests_by_seed', 'main_size',
-           'headroom', 'headroom_of', 'write_study', 'spread_seen', 'study_power']
+           'load_failures', 'cost_of', 'load_costs', 'plain_rows', 'of_classifiers', 'tests_by_seed', 'rising_fits',
+           'unfinished_of', 'main_size', 'headroom', 'headroom_of', 'write_study', 'spread_seen', 'study_power']
 
 # %% ../nbs/60_study.ipynb #6616587f
 from pathlib import Path
 import numpy as np, pandas as pd
 from .base.core import DataError, SagganError, read_json, read_yaml, write_json, write_text
 from .base.registry import METHODS, STAGES, label_of, methods_in, stage_of, without_number
-from .io.run_folder import as_draw, files_of_trials, method_and_draw, trial_of
+from .io.run_folder import as_draw, classifier_dir, files_of_trials, method_and_draw, trial_dir, trial_of
 from .evaluation.power import power_lines, spread_of
 from .evaluation.position import by_position, guard_weights, overlap_weights, position_only, training_positions
 from .evaluation.headroom import curve, fits_by_size, headroom_sentences, in_patients, worth
@@ -226,6 +226,7 @@ def position_table(predictions, # dict (classifier, method, seed) -> frame of pr
 def verdict(table, # from `make_table`
             measure='acc', # key of MEASURES
             alpha=.05, # corrected p below which a difference is called one
+            rising=(), # (classifier, method) with a fit whose validation was still rising: nothing is said of them
            ):
     "A list of sentences, one for each classifier and each method that was compared with classic augmentation."
     out = []
@@ -234,6 +235,10 @@ def verdict(table, # from `make_table`
         start = f'{label_of(r["method"])} with {r["classifier"]}: {points} against classic augmentation'
         if pd.isna(r['p']):
             out.append(f'{start}; too few patients for an interval.')
+            continue
+        if {(r['classifier'], r['method']), (r['classifier'], 'classic')} & set(rising):
+            out.append(f'{label_of(r["method"])} with {r["classifier"]}: a fit that is compared was still rising at '
+                       'its end, so no difference is spoken of.')
             continue
         if r['p_holm'] >= alpha: outcome = 'no evidence of a difference'
         else: outcome = 'helped here' if r['diff'] > 0 else 'hurt here'
@@ -247,10 +252,13 @@ def verdict(table, # from `make_table`
 def summary(table, # from `make_table`
             measures=('acc', 'auc'), # keys of MEASURES
             alpha=.05, # corrected p below which a difference is called one
+            rising=(), # as in `verdict`
            ):
     "A list of sentences, one for each classifier and measure: what beat classic augmentation, what lost to it."
     out = []
     compared = table[table['diff'].notna() & table.measure.isin(measures)]
+    unfinished = [{(r.classifier, r.method), (r.classifier, 'classic')} & set(rising) for r in compared.itertuples()]
+    compared = compared[[not found for found in unfinished]]
     for (c, k), part in compared.groupby(['classifier', 'measure'], sort=False):
         if part.p.isna().all(): continue
         sure = part[part.p_holm < alpha]
@@ -329,6 +337,24 @@ def tests_by_seed(predictions):  # dict (classifier, method, draw) -> frame
             tests.append(dict(classifier=classifier) | test | as_draw(test['seed']).asked())
     return tests
 
+# %% ../nbs/60_study.ipynb #0bad59a7
+def rising_fits(run,         # folder of a study
+                predictions, # dict (classifier, method, draw) -> frame
+                ):
+    "List of dicts classifier, method, fits and how many of them were still rising; nothing is known of older trials."
+    counts = {}
+    for classifier, method, draw in predictions:
+        path = classifier_dir(trial_dir(run, method, draw), classifier)/'metrics.json'
+        rising = bool(path.exists() and read_json(path).get('rising'))
+        row = counts.setdefault((classifier, method), dict(classifier=classifier, method=method, fits=0, rising=0))
+        row['fits'] += 1
+        row['rising'] += rising
+    return list(counts.values())
+
+def unfinished_of(rising):  # from `rising_fits`
+    "The (classifier, method) pairs with a fit that was still rising."
+    return [(row['classifier'], row['method']) for row in rising if row['rising']]
+
 # %% ../nbs/60_study.ipynb #01d93808
 def main_size(predictions):  # dict (classifier, method, draw) -> frame
     "Those of the largest training set."
@@ -365,10 +391,13 @@ def write_study(run,              # folder of a study
     predictions = load_predictions(run) if predictions is None else predictions
     everything, predictions = predictions, main_size(predictions)
     table = make_table(predictions, replicates)
+    rising = rising_fits(run, predictions)
+    unfinished = unfinished_of(rising)
     trials = [dict(classifier=c, method=m) | as_draw(d).asked() | metrics(f) for (c, m, d), f in predictions.items()]
     by_place = position_table(predictions, training_positions(run, sorted({key[2] for key in predictions})), replicates)
     write_json(Path(run)/'metrics.json', dict(
-        summary=summary(table), verdict=verdict(table), table=plain_rows(table), cells=trials,
+        summary=summary(table, rising=unfinished), verdict=verdict(table, rising=unfinished), rising=rising,
+        table=plain_rows(table), cells=trials,
         seed_tests=tests_by_seed(predictions), by_position=plain_rows(by_position(predictions)),
         position=plain_rows(by_place), costs=plain_rows(load_costs(run)), headroom=headroom(everything),
         bootstrap=dict(replicates=replicates, seed=0, drawn='patients and seeds'), failures=load_failures(run)))

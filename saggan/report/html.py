@@ -17,7 +17,7 @@ from .evidence import fidelity_section, gan_section, segmentation_section, synth
 from .origin import cost_section, data_section, origin_section
 from .page import Section, page
 from .sections import curves_section, position_section, published_section, results_section, seeds_section
-from ..study import load_predictions, summary, verdict, write_study
+from ..study import load_predictions, summary, unfinished_of, verdict, write_study
 
 # %% ../../nbs/report/html.ipynb #1e1c8fd7
 BROKEN = '<p class="note">This part could not be made: {{ reason }}</p>'
@@ -76,12 +76,14 @@ def report_text(run, # folder of a study
                 pictures=True, # of networks and slices
                ):
     "The whole page."
-    sentences = verdict(table[table.method == 'saggan'])
-    if not sentences and table.method.nunique() < 5: sentences = verdict(table)
+    rising = unfinished_of(saved.get('rising') or [])
+    sentences = verdict(table[table.method == 'saggan'], rising=rising)
+    if not sentences and table.method.nunique() < 5: sentences = verdict(table, rising=rising)
     sections = report_sections(run, config, table, predictions, saved, pictures)
     name = str(config.get('name', Path(run).name))
     remarks = [] if pictures else [TOO_LARGE]
-    return page(name, subtitle(config, predictions), sentences + summary(table), saved['failures'], sections, remarks)
+    sentences += summary(table, rising=rising)
+    return page(name, subtitle(config, predictions), sentences, saved['failures'], sections, remarks)
 
 # %% ../../nbs/report/html.ipynb #dbfaf7d9
 def write_report(run, # folder of a study
