@@ -258,7 +258,7 @@ def summary(table, # from `make_table`
     out = []
     compared = table[table['diff'].notna() & table.measure.isin(measures)]
     unfinished = [{(r.classifier, r.method), (r.classifier, 'classic')} & set(rising) for r in compared.itertuples()]
-    compared = compared[[not found for found in unfinished]]
+    compared = compared[np.array([not found for found in unfinished], dtype=bool)]
     for (c, k), part in compared.groupby(['classifier', 'measure'], sort=False):
         if part.p.isna().all(): continue
         sure = part[part.p_holm < alpha]
