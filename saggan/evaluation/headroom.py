@@ -119,7 +119,7 @@ def worth(sizes,           # from `fits_by_size`
     crossing = np.flatnonzero((np.array(values[:-1]) >= 0) & (np.array(values[1:]) < 0))
     at = float(numbers[crossing[0]]) if len(crossing) else None
     inside = numbers[np.array(found)]
-    if not len(inside): return Worth(at, *((None, None) if at is None else (at, at)))
+    if not len(inside): return Worth(at, at, at)
     lo, hi = float(inside[0]), float(inside[-1])
     return Worth(at, None if lo == numbers[0] else lo, None if hi == numbers[-1] else hi)
 
