@@ -9,10 +9,11 @@ __all__ = ['DECIDES', 'find_budget', 'search_draws', 'budget_name', 'validated',
 # %% ../../nbs/evaluation/budget.ipynb #a5f52546
 from dataclasses import asdict, replace
 from pathlib import Path
+from statistics import fmean
 from ..base.core import SettingsError, one_at_a_time, read_json, write_json
 from ..io.run_folder import as_draw, draw_asked, draws_in, options_of_draw, shared, trial_options, trial_splits
 from ..models.classifier import RATES
-from ..models.fitting import LEAST_GAIN, best_record, fit_classifier, is_rising
+from ..models.fitting import LEAST_GAIN, fit_classifier, is_rising, late_records
 from ..sampling import ClassicTransform
 
 # %% ../../nbs/evaluation/budget.ipynb #b799c45d
@@ -21,7 +22,7 @@ def find_budget(
     settings,  # ClassifierSettings; its steps and lr, where given, are kept
     tries=(),  # of a search that was interrupted
 ):
-    "The best lr and steps, their auc and rising, and all tries: a dict."
+    "The best lr and steps, their auc and rising, all tries, and whether `search_to` ended the search: a dict."
     tries = list(tries)
     def tried(lr, steps):
         for t in tries:
@@ -35,7 +36,8 @@ def find_budget(
         last = tried(best['lr'], 2*last['steps'])
         if auc(last) >= auc(best) + LEAST_GAIN: best = last
         elif not last['rising']: break
-    return best | dict(tries=tries)
+    limited = not settings.steps and 2*best['steps'] > settings.search_to > settings.search_from
+    return best | dict(tries=tries, limited=limited)
 
 # %% ../../nbs/evaluation/budget.ipynb #737df7af
 def search_draws(options):  # from `trial_options`
@@ -61,7 +63,7 @@ def validated(
     lr,        # to try
     steps,     # to try
 ):
-    "Mean over the draws of the best validation AUC of classic augmentation, and whether one was still rising: a dict."
+    "Mean over the draws of classic augmentation's late validation AUC, and whether a fit was still rising: a dict."
     options, aucs, rising = trial_options(run), [], False
     options.pop('draw', None)
     for draw in draws:
@@ -69,12 +71,13 @@ def validated(
         train, val, _ = trial_splits(run, asked)
         own = replace(settings, lr=lr, steps=steps, seed=asked['seed'], use='mix')
         history = fit_classifier([train], val, own, ClassicTransform()).history
-        aucs.append(best_record(history)['val_auc'])
+        aucs.append(fmean([record['val_auc'] for record in late_records(history)]))
         rising |= is_rising(history)
     return dict(auc=sum(aucs)/len(aucs), aucs=aucs, rising=rising)
 
 # %% ../../nbs/evaluation/budget.ipynb #023d30ad
-DECIDES = ('name', 'steps', 'lr', 'search_from', 'search_to', 'batch_size', 'evaluate_every', 'weight_decay')
+DECIDES = ('name', 'steps', 'lr', 'search_from', 'search_to', 'batch_size', 'evaluate_every', 'weight_decay',
+           'width')
 
 def budget_of(
     run,       # folder of a trial
