@@ -250,7 +250,7 @@ def trial_states(folder,   # of a study
     "A dict for each trial that was asked for, as in `trial_state`; none runs when no process does."
     trials = []
     for method in settings.methods:
-        for draw in draws_of(settings):
+        for draw in draws_of(settings, method):
             trial = trial_state(trial_dir(folder, method, draw), task_names(method, settings))
             if trial['state'] == 'running' and not running: trial['state'] = 'part'
             trials.append(dict(method=method) | as_draw(draw).asked() | trial)

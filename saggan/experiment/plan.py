@@ -189,7 +189,8 @@ def make_plan(settings,    # StudySettings, or None for those of the folder
     of_data = fingerprint(first[0].notebook, first[0].parameters, True, data_settings(agreed))
     chains = []
     for draw in draws_of(asked):
-        chains += [trial_tasks(folder, out, agreed, method, draw, of_data) for method in asked.methods]
+        methods = [method for method in asked.methods if draw in draws_of(asked, method)]
+        chains += [trial_tasks(folder, out, agreed, method, draw, of_data) for method in methods]
     if upto:
         wanted, more = stages_up_to(upto), []
         chains = [[task for task in chain if stage_of(task.name) in wanted] for chain in chains]

@@ -4,7 +4,7 @@
 
 # %% auto #0
 __all__ = ['Layout', 'Track', 'Preset', 'Extra', 'LAYOUTS', 'EXTRAS', 'GROWS', 'FREE', 'PREPARES', 'PREPARE_OPTIONS', 'TRAVELS',
-           'TRACKS', 'PRESETS', 'PHANTOM_PATIENTS', 'SourceSettings', 'StudySettings', 'check_slices', 'check_grid',
+           'TRACKS', 'PRESETS', 'PHANTOMS', 'SourceSettings', 'StudySettings', 'check_slices', 'check_grid',
            'members_of', 'checked', 'study_settings', 'save_settings', 'read_settings', 'load_settings',
            'merged_settings', 'data_settings', 'trial_settings', 'draws_of']
 
@@ -17,7 +17,7 @@ from ..base.registry import GROUPS, METHODS, is_translator
 from ..base.core import SettingsError, read_yaml, write_yaml
 from ..base.options import check_names, check_value, deep_merge, names_where, of_type, option, options_of
 from ..base.options import ClassifierName, Device, Precision, todays_names
-from ..io.run_folder import draws_in, options_of_draw
+from ..io.run_folder import as_draw, draws_in, options_of_draw
 
 # %% ../../nbs/experiment/settings.ipynb #8d69c3b3
 Layout = Literal['brats', 'image-mask', 'phantom']
@@ -76,6 +76,8 @@ class StudySettings(SourceSettings):
     train_patients: tuple[int, ...] = option(
         (0,), 'sizes of the training set, in patients; 0: all that the split has', least=0, decides='grid',
         help='such as 7,14,28: a learning curve against real patients (default: all that the split has)')
+    curve_methods: tuple[str, ...] = option(
+        (), 'methods that are trained on the smaller sets of train_patients, too; empty: all', decides='grid')
     folds: int = option(0, 'each seed is a cross-validation of so many folds; 0: one random split', least=0,
                         metavar='N', help='cross-validation: each patient is tested once a seed (default: no folds)')
     gan: dict = option(dict, 'options of all translators, and of single methods under their names')
@@ -124,6 +126,7 @@ def check_grid(s, # StudySettings whose types are right
     check_names(s.methods, (*METHODS, *GROUPS), 'method', where)
     networks = [name for name, options in s.gan.items() if isinstance(options, dict)]
     check_names(networks, METHODS, 'method in gan', where)
+    check_names(s.curve_methods, (*METHODS, *GROUPS), 'method in curve_methods', where)
     for name in ('methods', 'classifiers', 'seeds', 'modalities'):
         values = getattr(s, name)
         if not values or len(set(values)) < len(values):
@@ -152,7 +155,7 @@ def checked(settings, # StudySettings
         check_value(name, value, o, where)
     s.methods = tuple(dict.fromkeys(s.methods))
     check_grid(s, where)
-    s.methods = members_of(s.methods)
+    s.methods, s.curve_methods = members_of(s.methods), members_of(s.curve_methods)
     check_slices(s, at)
     if s.folds == 1: raise SettingsError(f'{at}folds=1: a cross-validation needs at least two; 0 is one random split.')
     if s.layout != 'phantom' and not s.source and not s.data:
@@ -179,7 +182,11 @@ PRESETS = dict(
 )
 for name, preset in PRESETS.items():
     for part in ('gan', 'classify', 'segment'): preset[part] = dict(preset=name)
-PHANTOM_PATIENTS = dict(smoke='10', quickstart='20', paper='120')
+PHANTOMS = dict(
+    smoke=dict(source='10'),
+    quickstart=dict(source='64', fractions=(.25, .15, .6), train_patients=(4, 8, 16), curve_methods=('none', 'classic')),
+    paper=dict(source='120'),
+)
 
 # %% ../../nbs/experiment/settings.ipynb #b4f04ee1
 def study_settings(track='phantom', # key of TRACKS
@@ -192,8 +199,9 @@ def study_settings(track='phantom', # key of TRACKS
     given = todays_names(StudySettings, given)
     check_names(given, options_of(StudySettings))
     out = dict(track=track, preset=preset, name=f'{track}-{preset}')
-    if track == 'phantom': out['source'] = PHANTOM_PATIENTS[preset]
-    for layer in (TRACKS[track], PRESETS[preset], given):
+    own = given.get('data') or given.get('source') not in (None, '', PHANTOMS[preset]['source'])
+    phantom = PHANTOMS[preset] if track == 'phantom' and not own else {}
+    for layer in (TRACKS[track], PRESETS[preset], phantom, given):
         for name, value in layer.items():
             if isinstance(value, dict): out[name] = deep_merge(out.get(name) or {}, value)
             elif value is not None: out[name] = value
@@ -265,6 +273,11 @@ def trial_settings(settings, # StudySettings of the study
     return out | dict(device=settings.device) | options_of_draw(method, draw)
 
 # %% ../../nbs/experiment/settings.ipynb #0ec1caaa
-def draws_of(settings): # StudySettings
-    "What is drawn for each method, see `saggan.io.run_folder.draws_in`."
-    return draws_in(vars(settings))
+def draws_of(settings,    # StudySettings
+             method=None, # whose trials; None: those of any method
+            ):
+    "What is drawn for a method, see `saggan.io.run_folder.draws_in`: the largest training set alone off the curve."
+    draws, sizes = draws_in(vars(settings)), settings.train_patients
+    if method is None or not settings.curve_methods or method in settings.curve_methods: return draws
+    largest = None if 0 in sizes else max(sizes)
+    return [draw for draw in draws if as_draw(draw).patients == largest]

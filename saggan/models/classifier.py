@@ -105,7 +105,7 @@ def lr_of(settings):  # ClassifierSettings
 
 # %% ../../nbs/models/classifier.ipynb #14c6a783
 PRESETS = dict(smoke=dict(steps=10, lr=1e-3, batch_size=8, evaluate_every=5),
-               quickstart=dict(batch_size=16, search_from=120, search_to=240),
+               quickstart=dict(width=.25, batch_size=16, search_from=200, search_to=400),
                paper=dict(search_from=500, search_to=4000))
 
 # %% ../../nbs/models/classifier.ipynb #25b72095
