@@ -184,7 +184,8 @@ for name, preset in PRESETS.items():
     for part in ('gan', 'classify', 'segment'): preset[part] = dict(preset=name)
 PHANTOMS = dict(
     smoke=dict(source='10'),
-    quickstart=dict(source='64', fractions=(.25, .15, .6), train_patients=(4, 8, 16), curve_methods=('none', 'classic')),
+    quickstart=dict(source='64', fractions=(.25, .15, .6), train_patients=(4, 8, 16),
+                    curve_methods=('none', 'classic')),
     paper=dict(source='120'),
 )
 
