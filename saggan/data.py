@@ -17,7 +17,7 @@ from .base.core import DataError, SettingsError, held, progress, read_json, sha2
 from .base.hardware import processors
 from .base.options import check_names
 from .io.dataset import COLUMNS, SPLITS, Rows, SliceSet, assert_disjoint, concat, open_set, split_patients
-from .io.dataset import to_csv, write_rows
+from .io.dataset import counts_of, to_csv, write_rows
 from .io.layouts import find_brats, find_image_mask
 from .io.preprocessing import REASONS, export_nifti, normalise, prepare_case, restore, restore_mask, undo
 
@@ -185,10 +185,9 @@ def _finish(partial, asked, sources, good, bad, arrays):
     assert_disjoint(*(table[table.split == s] for s in SPLITS))
     write_text(partial/'table.csv', to_csv(table))
     write_json(partial/'volumes.json', records)
-    counts = dict(patients=table.patient.nunique(), volumes=len(good), slices=len(table), lesion=int(table.label.sum()))
     left_out = {k: sum(record['left_out'][k] for record in records) for k in REASONS}
     notes = [n for record in records for n in record['notes']] + odd
-    more = dict(asked=asked, counts=counts, slices_left_out=left_out, cases_left_out=list(bad.values()), notes=notes,
+    more = dict(asked=asked, counts=counts_of(table), slices_left_out=left_out, cases_left_out=list(bad.values()), notes=notes,
                 sources=sources, arrays=arrays)
     write_json(partial/'settings.json', asked | more)
     for p in (*partial.glob('*.images'), *partial.glob('*.masks')): p.unlink()

@@ -4,7 +4,7 @@
 
 # %% auto #0
 __all__ = ['COLUMNS', 'SPLITS', 'FOREGROUND_THRESHOLD', 'Rows', 'stratified_order', 'split_patients', 'SliceSet', 'from_arrays',
-           'assert_disjoint', 'hash_rows', 'write_rows', 'to_csv', 'open_set', 'concat']
+           'assert_disjoint', 'hash_rows', 'write_rows', 'to_csv', 'open_set', 'counts_of', 'concat']
 
 # %% ../../nbs/io/dataset.ipynb #578f6602
 import contextlib, hashlib, itertools, json, math, os, shutil
@@ -311,6 +311,11 @@ def _write_array(path, array):
     blocks = (array[i:i + 64] for i in range(0, len(array), 64))
     return write_rows(path, blocks, array.dtype, array.shape)
 
+def counts_of(table):  # of a SliceSet
+    "Dict of patients, volumes, slices, and lesion: slices with one."
+    return dict(patients=table.patient.nunique(), volumes=table.volume.nunique(), slices=len(table),
+                lesion=int(table.label.sum()))
+
 @patch
 def save(self: SliceSet,
          folder, # new, or empty
@@ -326,7 +331,7 @@ def save(self: SliceSet,
                   masks=_write_array(partial/'masks.npy', self.masks))
     write_text(partial/'table.csv', to_csv(self.table))
     write_json(partial/'volumes.json', list(self.volumes.values()))
-    write_json(partial/'settings.json', self.settings | dict(arrays=arrays))
+    write_json(partial/'settings.json', self.settings | dict(arrays=arrays, counts=counts_of(self.table)))
     if folder.exists(): folder.rmdir()
     os.replace(partial, folder)
     return open_set(folder)
