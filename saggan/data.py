@@ -187,8 +187,8 @@ def _finish(partial, asked, sources, good, bad, arrays):
     write_json(partial/'volumes.json', records)
     left_out = {k: sum(record['left_out'][k] for record in records) for k in REASONS}
     notes = [n for record in records for n in record['notes']] + odd
-    more = dict(asked=asked, counts=counts_of(table), slices_left_out=left_out, cases_left_out=list(bad.values()), notes=notes,
-                sources=sources, arrays=arrays)
+    more = dict(asked=asked, counts=counts_of(table), slices_left_out=left_out, cases_left_out=list(bad.values()),
+                notes=notes, sources=sources, arrays=arrays)
     write_json(partial/'settings.json', asked | more)
     for p in (*partial.glob('*.images'), *partial.glob('*.masks')): p.unlink()
 
