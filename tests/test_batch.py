@@ -22,7 +22,9 @@ HERE = Path(__file__).parent
 quiet = lambda line: None
 
 
-def settings(**kw): return study_settings(**dict(seeds=(0,), methods=('none', 'saggan'), extras=()) | kw)
+def settings(**kw):
+    few = dict(seeds=(0,), train_patients=(0,), methods=('none', 'saggan'), extras=())
+    return study_settings(**few | kw)
 
 
 @pytest.mark.parametrize('name', STAGES)
@@ -165,7 +167,7 @@ import signal
 signal.signal(signal.SIGINT, signal.default_int_handler)
 from saggan.experiment.batch import run_study
 from saggan.experiment.settings import study_settings
-settings = study_settings(seeds=(0,), methods=("saggan",), extras=(), workers=1)
+settings = study_settings(seeds=(0,), train_patients=(0,), methods=("saggan",), extras=(), workers=1)
 run_study(settings, {str(out)!r}, {str(nbs)!r})
 '''
     command = [sys.executable, '-c', code]
