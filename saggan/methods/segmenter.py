@@ -4,7 +4,7 @@
 
 # %% auto #0
 __all__ = ['OLD_POINT', 'SEGMENTER_PRESETS', 'OperatingPoint', 'point_of', 'operating_point', 'ReferenceSegmenterSettings',
-           'fit_reference_segmenter', 'set_point', 'false_alarms', 'judge_figures', 'grown', 'new_overlap',
+           'Judge', 'fit_reference_segmenter', 'set_point', 'false_alarms', 'judge_figures', 'grown', 'new_overlap',
            'lesion_added', 'lesion_removed', 'save_reference_segmenter', 'load_reference_segmenter', 'validation_of',
            'reference_segmenter_of']
 
@@ -77,6 +77,16 @@ class ReferenceSegmenterSettings:
     device: Device = option('auto', 'where it is trained')
     precision: Precision = option('auto', 'of the numbers in the network')
 
+# %% ../../nbs/methods/segmenter.ipynb #judgecls
+class Judge(AttentionNet):
+    "An AttentionNet that in evaluation mode gives the mean of its maps of a slice and of the slice's mirror image."
+    point, mirrored = OLD_POINT, True
+
+    def forward(self, x):  # (B, C, H, W) in [-1, 1]
+        maps = super().forward(x)
+        if self.training or not self.mirrored: return maps
+        return (maps + super().forward(x.flip(-1)).flip(-1))/2
+
 # %% ../../nbs/methods/segmenter.ipynb #73ca5e5d
 def fit_reference_segmenter(
     train,                    # SliceSet of the training split
@@ -94,10 +104,9 @@ def fit_reference_segmenter(
     operating point as attribute `point`. Raises DataError where a class is missing in the training split."""
     hardware = find_hardware(device, precision)
     torch.manual_seed(seed + 1_000)
-    net = AttentionNet(train.images.shape[1], width=width, blocks=blocks, upsample='resize')
+    net = Judge(train.images.shape[1], width=width, blocks=blocks, upsample='resize')
     batches = UnpairedBatches(train, batch_size, seed + 1_000, match_position=False, device=hardware.device)
     average = fit_attention(net, batches, steps, hardware, lr, desc='judge').eval()
-    average.point = OLD_POINT
     return average if val is None else set_point(average, val)
 
 def set_point(segmenter,                        # from `fit_reference_segmenter`, changed in place
@@ -186,7 +195,8 @@ def save_reference_segmenter(
     blocks = sum(hasattr(layer, 'rescale') for layer in segmenter.net)
     save_weights(path, segmenter.state_dict(), channels=str(first_layer.in_channels),
                  width=str(first_layer.out_channels), blocks=str(blocks),
-                 area=repr(point.area), probability=repr(point.probability))
+                 area=repr(point.area), probability=repr(point.probability),
+                 mirrored=str(getattr(segmenter, 'mirrored', False)))
 
 def load_reference_segmenter(
     path,          # file written by `save_reference_segmenter`
@@ -195,9 +205,9 @@ def load_reference_segmenter(
     "The segmenter, in evaluation mode, with its `point`. Raises DataError when the file cannot be used."
     def build(header, state):
         sizes = {size: int(header[size]) for size in ('channels', 'width', 'blocks')}
-        net = AttentionNet(**sizes, upsample='resize')
+        net = Judge(**sizes, upsample='resize')
         net.load_state_dict(state)
-        net.point = OLD_POINT
+        net.mirrored = header.get('mirrored') == 'True'  # its point was set with the same kind of maps
         if 'area' in header: net.point = OperatingPoint(float(header['area']), float(header['probability']))
         return net
     net = load_weights(path, build, 'a judge', 'delete it, and it is trained anew')
