@@ -18,6 +18,7 @@ from ..base.display import duration, size_words
 from .plan import cell_of, data_counts, kind_of, seconds_seen
 from .plan import split_counts, steps_in_all
 from ..evaluation.budget import budget_name, expected_steps, search_steps
+from ..evaluation.segmentation import expected_steps as segmentation_steps, longest_search
 from ..io.run_folder import as_draw, draws_in
 from ..base.registry import METHODS, NETWORKS as NETWORK_STAGES, stage_of
 from .settings import PREPARE_OPTIONS
@@ -121,10 +122,14 @@ def classifier_seconds(settings, # ClassifierSettings
 def segmentation_seconds(settings, # SegmentationSettings
                          cost, # of it, from `judge_costs`
                          n, # from `split_counts`
+                         file='', # where the study keeps what its search found
+                         added=False, # do synthetic slices come on top?
                         ):
-    "Seconds of the training and the test of the segmentation."
-    validations = settings.steps//settings.evaluate_every
-    return settings.steps*cost['step'] + (validations*n['val'] + n['test'])*cost['slice']
+    "Seconds of the training and the test of the segmentation, without the search for its steps."
+    steps = segmentation_steps(settings, file)
+    validations = steps//settings.evaluate_every if settings.evaluate_every else min(20, steps)
+    step = cost['step']*(1 + settings.share*added)
+    return steps*step + (validations*n['val'] + n['test'])*cost['slice']
 
 # %% ../../nbs/experiment/estimate.ipynb #413d6b6d
 def notebook_seconds(task, # Task
@@ -137,6 +142,7 @@ def notebook_seconds(task, # Task
     stage, judges = stage_of(name), costs['judges']
     fixed = slowness(costs)*FIXED.get(stage, 1)
     look, make = judges['judge']['slice'], costs['networks'].get(method, {}).get('slice')
+    added = 'augmentation' in METHODS[method].stages if method in METHODS else False
     if stage == 'data': return fixed + costs['counts']['seconds']/max(1, plan.settings.workers)
     if stage in NETWORK_STAGES: return fixed + network_seconds(plan, method, costs, n)
     if stage == 'quality': return fixed + 3*n['val']*(make + look)
@@ -145,11 +151,11 @@ def notebook_seconds(task, # Task
     if stage == 'classification':
         classifier = part_settings(plan.settings)[0][task.parameters['classifier']]
         file = plan.out/'shared'/budget_name(classifier.name, cell_of(task)[1])
-        added = 'augmentation' in METHODS[method].stages if method in METHODS else False
         return fixed + classifier_seconds(classifier, judges[classifier.name], n, file, added)
     if stage == 'segmentation':
-        segmentation = part_settings(plan.settings)[1]
-        return fixed + segmentation_seconds(segmentation, judges['segmentation'], n)
+        segmentation, outlined = part_settings(plan.settings)[1], method in METHODS and METHODS[method].outlined
+        file = plan.out/'shared'/budget_name('unet', cell_of(task)[1])
+        return fixed + outlined*segmentation_seconds(segmentation, judges['segmentation'], n, file, added)
     return fixed
 
 # %% ../../nbs/experiment/estimate.ipynb #d16ad006
@@ -212,11 +218,12 @@ def judges_lacking(plan, # saggan.experiment.plan.Plan
 def searches_lacking(plan, # saggan.experiment.plan.Plan
                      took, # from `task_seconds`
                     ):
-    "Which searches must still be made: name of their file -> (classifier, on how many training sets)."
+    "Which searches must still be made: name of their file -> (network, on how many training sets)."
     out, draws = {}, [as_draw(draw) for draw in draws_in(vars(plan.settings))]
     for task in plan.tasks:
-        if task.label not in took or stage_of(kind_of(task)[0]) != 'classification': continue
-        name, own = task.parameters['classifier'], as_draw(cell_of(task)[1])
+        stage = stage_of(kind_of(task)[0])
+        if task.label not in took or stage not in ('classification', 'segmentation'): continue
+        name, own = task.parameters.get('classifier', 'unet'), as_draw(cell_of(task)[1])
         sets = sum(draw.patients == own.patients for draw in draws)
         out[budget_name(name, own)] = name, max(1, min(2, sets))
     return {file: search for file, search in out.items() if not (plan.out/'shared'/file).exists()}
@@ -227,9 +234,10 @@ def search_seconds(plan, # saggan.experiment.plan.Plan
                   ):
     "Seconds of all searches that are left, one after the other."
     seconds, n = 0., split_counts(plan.settings, costs['counts'])
-    classifiers = part_settings(plan.settings)[0]
+    classifiers, segmentation = part_settings(plan.settings)
     for name, sets in searches_lacking(plan, took).values():
-        steps, cost = search_steps(classifiers[name]), costs['judges'][name]
+        if name == 'unet': steps, cost = longest_search(segmentation), costs['judges']['segmentation']
+        else: steps, cost = search_steps(classifiers[name]), costs['judges'][name]
         tries = 8 if steps else 0  # each with twenty validations
         seconds += sets*(steps*cost['step'] + tries*20*n['val']*cost['slice'])
     return seconds

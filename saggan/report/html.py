@@ -13,7 +13,8 @@ from ..base.display import render
 from ..experiment.plan import draws_text
 from .facts import UNMADE
 from .headroom import headroom_section
-from .evidence import fidelity_section, gan_section, segmentation_section, synthetic_section
+from .evidence import fidelity_section, gan_section, synthetic_section
+from .outlines import segmentation_section
 from .origin import cost_section, data_section, origin_section
 from .page import Section, page
 from .sections import curves_section, position_section, published_section, results_section, seeds_section
