@@ -2,7 +2,7 @@
 
     python benchmarks/segmentation.py PREPARED --seed 12 --fractions 28,12,20 --json segmentation.json
 
-Rows: the U-Net as it was up to version 0.5 (instance norm, a rate that falls linearly, 120 steps of 8 slices, which
+Rows: the U-Net as it was in version 0.1.0 (instance norm, a rate that falls linearly, 120 steps of 8 slices, which
 was the quickstart, and as many steps as now); instance norm, trained as now; and the U-Net of this checkout. All with
 classic augmentation and a width of 8. Training patients train it, validation patients choose the weights and set the
 operating point, figures are of test patients. `--train 14` takes so many of the training patients."""
@@ -41,7 +41,7 @@ def instance_norm(module):
 
 
 class Before(SegmentationFit):
-    "As up to version 0.5: Adam at 1e-3, flat for half of the steps, then linearly to 0."
+    "As in version 0.1.0: Adam at 1e-3, flat for half of the steps, then linearly to 0."
     def learn(self, batches, hardware, augment=None):
         schedule = TrainingSettings(n_steps=batches.total)
         self.settings = replace(self.settings, lr=1e-3 * rate(self.step, batches.total, schedule))
