@@ -4,8 +4,9 @@
 
 Rows: the U-Net as it was in version 0.1.0 (instance norm, three levels, a rate of 1e-3 that falls linearly, steps of
 8 slices: 120 of them, as in the quickstart, and as many as now); instance norm, trained as now; and the U-Net of this
-checkout. All with classic augmentation and a width of 8. Training patients train it, validation patients choose the weights and set the
-operating point, figures are of test patients. `--train 14` takes so many of the training patients."""
+checkout. All with classic augmentation and a width of 8. Training patients train it, validation patients choose the
+weights and set the operating point, figures are of test patients. `--train 14` takes so many of the training patients.
+"""
 import argparse
 import sys
 import time
