@@ -162,22 +162,13 @@ def segmentation_cost(settings, # SegmentationSettings
                       hardware, # of the study
                      ):
     "Measured: seconds of a step and of a slice of the segmentation."
-    import torch
     from saggan.sampling import ClassicTransform
-    from saggan.evaluation.segmentation import MaskedBatches, build_unet
-    unet = build_unet(toy.images.shape[1], settings.width, settings.levels).to(hardware.device)
-    optimizer = torch.optim.Adam(unet.parameters(), settings.lr)
-    batches = MaskedBatches([toy], settings.batch_size, 0, ClassicTransform(), hardware.device)
-    some = toy.tensors(hardware.device)[0][:16]
-    def learn():
-        images, masks = next(batches)
-        optimizer.zero_grad()
-        with hardware.autocast(): maps = unet(images).float().sigmoid()
-        (maps - masks).square().mean().backward()
-        optimizer.step()
-    def look(): unet(some)
-    step = seconds_of(learn)
-    with torch.no_grad(): return dict(step=step, slice=seconds_of(look)/16)
+    from saggan.evaluation.segmentation import MaskedBatches, SegmentationFit, maps_of
+    fit = SegmentationFit(settings, toy.images.shape[1], hardware.device)
+    batches = MaskedBatches([toy], settings.batch_size, total=10)
+    def learn(): fit.learn(batches, hardware, ClassicTransform())
+    def look(): maps_of(fit.net, toy)
+    return dict(step=seconds_of(learn), slice=seconds_of(look)/len(toy))
 
 # %% ../../nbs/experiment/costs.ipynb #95dfe768
 def judge_costs(settings, # StudySettings

@@ -68,13 +68,17 @@ class Batches:
         self.variants = variants_of(train[0], synthetic) if use == 'pairs' else {}
 
     def __call__(self, step):
-        rows = batch_indices(step, self.real, self.batch_size, self.seed)
+        rows = self.real_rows(step)
         places, rows_on_top = self.on_top(step, rows)
         like = np.arange(len(rows) + len(rows_on_top))
         own = len(rows) + np.arange(len(places))
         like[own] = places
         pairs = np.stack([places, own], 1)
         return Drawn(np.concatenate([rows, self.real + rows_on_top]), like, pairs)
+
+    def real_rows(self, step):
+        "Rows (batch_size,) of the real slices of a step."
+        return batch_indices(step, self.real, self.batch_size, self.seed)
 
     def on_top(self, step, rows):
         "Places of the sources in the batch, and rows of the synthetic slices of a step; without pairs no places."

@@ -13,7 +13,9 @@ from ..base.display import render
 from ..experiment.plan import draws_text
 from .facts import UNMADE
 from .headroom import headroom_section
-from .evidence import fidelity_section, gan_section, segmentation_section, synthetic_section
+from .evidence import fidelity_section, gan_section, synthetic_section
+from .outlines import segmentation_section
+from .realism import realism_section
 from .origin import cost_section, data_section, origin_section
 from .page import Section, page
 from .sections import curves_section, position_section, published_section, results_section, seeds_section
@@ -52,6 +54,7 @@ def report_sections(run, # folder of a study
                 attempt('Published figures', published_section, table, config),
                 attempt('Does it help a segmentation?', segmentation_section, run),
                 attempt('Synthetic slices', synthetic_section, run, pictures),
+                attempt('Does it look real?', realism_section, saved),
                 attempt('Do the pictures hold up?', fidelity_section, run, pictures),
                 attempt('What the networks do', gan_section, run, pictures),
                 attempt('What it costs', cost_section, saved),
