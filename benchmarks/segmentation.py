@@ -43,10 +43,7 @@ def instance_norm(module):
 
 class Before(SegmentationFit):
     "As in version 0.1.0: Adam at 1e-3, flat for half of the steps, then linearly to 0."
-    def learn(self, batches, hardware, augment=None):
-        schedule = TrainingSettings(n_steps=batches.total)
-        self.settings = replace(self.settings, lr=1e-3 * rate(self.step, batches.total, schedule))
-        super().learn(batches, hardware, augment)
+    def rate(self, total): return 1e-3 * rate(self.step, total, TrainingSettings(n_steps=total))
 
 
 def row_of(name, settings, train, val, test):

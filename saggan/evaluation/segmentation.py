@@ -201,12 +201,16 @@ class SegmentationFit:
         self.optimizer.load_state_dict(state['optimizer'])
         self.step, self.course, self.best = state['step'], state['course'], state['best']
 
+    def rate(self, total):
+        "Adam's step size in the next of so many steps."
+        return rate_at(self.step, total, self.settings.lr)
+
     def learn(self, batches, hardware, augment=None):
         "One optimisation step on MaskedBatches; the weight of the newest batch in batch norm as for classifiers."
         torch.manual_seed(self.settings.seed*1_000_003 + self.step)
         images, masks = (t.to(hardware.device) for t in batches.read(self.step, augment))
         for m in self.norms: m.momentum = max(.1, 1/(self.step + 1))
-        self.optimizer.param_groups[0]['lr'] = rate_at(self.step, batches.total, self.settings.lr)
+        self.optimizer.param_groups[0]['lr'] = self.rate(batches.total)
         self.optimizer.zero_grad()
         with hardware.autocast(): maps = self.net.train()(images)
         mask_loss(maps, masks).backward()
@@ -434,6 +438,8 @@ def segment_trial(run):  # folder of a trial
     figures, best = outline_figures(table), max(course, key=lambda c: c['dice'])
     if val.table.label.nunique() < 2:
         figures['remarks'].append('The validation split lacks a class: the operating point is not set on it.')
+    if extra is None and 'augmentation' in METHODS[asked['method']].stages:
+        figures['remarks'].append('No synthetic slice was left: this row is classic augmentation.')
     figures |= dict(
         area=net.point.area, probability=net.point.probability, steps=s.steps, best_step=best['step'],
         val_dice=best['dice'], rising=still_rising(course), use=s.use, course=course,
