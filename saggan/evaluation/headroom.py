@@ -4,13 +4,15 @@
 
 # %% auto #0
 __all__ = ['training_patients', 'fits_by_size', 'mixed', 'curve', 'doubling', 'Worth', 'at_number', 'worth', 'in_points',
-           'in_patients', 'headroom_sentences', 'little_room']
+           'in_patients', 'headroom_sentences', 'little_room', 'headroom', 'has_figures', 'headroom_of']
 
 # %% ../../nbs/evaluation/headroom.ipynb #3df6540a
 from dataclasses import dataclass
 import numpy as np, pandas as pd
 from ..base.core import DataError
 from .intervals import Fits, all_fits, inference
+from .statistics import MEASURES
+from .trials import of_classifiers, plain_rows
 from ..io.run_folder import as_draw
 
 # %% ../../nbs/evaluation/headroom.ipynb #8f76ba03
@@ -159,3 +161,28 @@ def little_room(few, many, gain, name, little=.01):  # a gain of `doubling`; wha
                 'made from the same patients, can hardly bring more.']
     return [f'Whether more than {few:.0f} real patients still help cannot be told from this study: more repeats or '
             'more test patients would.']
+
+# %% ../../nbs/evaluation/headroom.ipynb #0e39afe5
+def headroom(predictions,     # dict (classifier, method, draw) -> frame
+             measures=('auc', 'matched')):
+    "Dict classifier -> measure -> what the report says of several sizes: curve, worth, sentences; {} with one size."
+    if len({as_draw(draw).patients for _, _, draw in predictions}) < 2: return {}
+    out = {}
+    for classifier, frames in of_classifiers(predictions).items():
+        of_measure = {measure: fits_by_size(frames, measure) for measure in measures}
+        out[classifier] = {m: headroom_of(sizes, m) for m, sizes in of_measure.items() if has_figures(sizes)}
+    return out
+
+def has_figures(sizes):  # from `fits_by_size`
+    "Has each of its methods a figure at each size? The matched AUC has none where positions are not known."
+    return all(len(fits.values) for methods in sizes.values() for fits in methods.values())
+
+def headroom_of(sizes, measure):  # from `fits_by_size`; of MEASURES
+    "Curve, worth and sentences of one measure, as for a JSON file."
+    there, rows = curve(sizes), []
+    known = [size for size in sizes if 'classic' in sizes[size]]
+    for row in there[there.method != 'classic'].to_dict('records') if len(known) > 1 else []:
+        w = worth(sizes, row['method'], row['patients'])
+        rows.append(dict(method=row['method'], has=row['patients'], worth=w.patients, lo=w.lo, hi=w.hi,
+                         text=in_patients(w, (known[0], known[-1]))))
+    return dict(curve=plain_rows(there), worth=rows, sentences=headroom_sentences(sizes, MEASURES[measure]))
