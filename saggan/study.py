@@ -39,11 +39,11 @@ ROWS = {PAPER: list(methods_in('table1')), 'Not in Table I': list(methods_in('ot
         OPPONENTS: list(methods_in('opponent')), CONTROLS: list(methods_in('control')),
         'SAG-GAN with one part left out': list(methods_in('ablation'))}
 ABOUT_ROWS = {  # what a group is for, and what it means not to beat it
-    OPPONENTS: 'They have the same slices, masks and positions, and no network that makes pictures. A method that does '
-               'not beat them may show that masks or positions help; it does not show that its pictures do.',
-    CONTROLS: 'They add slices and nothing to learn about lesions: the real ones once more, or healthy tissue pasted in '
-              "a lesion's shape, the label left as it was. A method that does not beat them owes what it gains to more "
-              'slices or to the traces of their making, not to the lesions in them.'}
+    OPPONENTS: 'They have the same slices, masks and positions, and no network that makes pictures. A method that '
+               'does not beat them may show that masks or positions help; it does not show that its pictures do.',
+    CONTROLS: 'They add slices and nothing to learn about lesions: the real ones once more, or healthy tissue pasted '
+              "in a lesion's shape, the label left as it was. A method that does not beat them owes what it gains to "
+              'more slices or to the traces of their making, not to the lesions in them.'}
 
 # %% ../nbs/60_study.ipynb #386d438f
 def values_of(reps,       # from `replicate`
@@ -220,7 +220,8 @@ def summary(table, # from `make_table`
         better = ', '.join(map(label_of, sure.method[sure['diff'] > 0])) or 'none'
         worse = ', '.join(map(label_of, sure.method[sure['diff'] < 0])) or 'none'
         methods = f'{len(part)} method{"s" if len(part) > 1 else ""} against classic augmentation'
-        out.append(f'{MEASURES[k]} with {c}, {methods}, corrected for their number: better: {better}; '
+        name = MEASURES[k][0].upper() + MEASURES[k][1:]
+        out.append(f'{name} with {c}, {methods}, corrected for their number: better: {better}; '
                    f'worse: {worse}; no evidence of a difference: {len(part) - len(sure)}.')
     return out
 

@@ -1,6 +1,6 @@
 """What pages take from elsewhere: `python tools/tables.py` fills it in, `--check` says whether it is up to date.
 
-A page marks a place by a line such as `<!-- table: lgg_table.csv auc matched acc -->` and ends it by `<!-- end -->`. There are
+A page marks a place by `<!-- table: lgg_table.csv auc matched acc -->` and ends it by `<!-- end -->`. There are
 
     table: FILE MEASURES    a study's table.csv, named from the folder docs/
     verdict: FILE METHOD    the sentence of its report

@@ -13,11 +13,13 @@ from ..base.display import render
 from ..experiment.plan import draws_text
 from .facts import UNMADE
 from .headroom import headroom_section
+from .fits import fits_section
 from .evidence import fidelity_section, gan_section, segmentation_section, synthetic_section
 from .origin import cost_section, data_section, origin_section
 from .page import Section, page
-from .sections import curves_section, position_section, published_section, results_section, seeds_section
-from ..study import load_predictions, summary, unfinished_of, verdict, write_study
+from .results import results_section
+from .sections import curves_section, position_section, seeds_section
+from ..study import load_predictions, write_study
 
 # %% ../../nbs/report/html.ipynb #1e1c8fd7
 BROKEN = '<p class="note">This part could not be made: {{ reason }}</p>'
@@ -45,11 +47,11 @@ def report_sections(run, # folder of a study
                    ):
     "The sections of a report in their order, each with what it is made from; those with nothing to say are left out."
     sections = [attempt('Is there room for augmentation?', headroom_section, saved),
-                attempt('Does it help a classifier?', results_section, table, saved),
+                attempt('Does it help a classifier?', results_section, table, saved, config),
+                attempt('Were they trained to the end?', fits_section, saved),
                 attempt('ROC curves', curves_section, predictions),
                 attempt('By slice position', position_section, saved),
                 attempt('Every seed', seeds_section, saved),
-                attempt('Published figures', published_section, table, config),
                 attempt('Does it help a segmentation?', segmentation_section, run),
                 attempt('Synthetic slices', synthetic_section, run, pictures),
                 attempt('Do the pictures hold up?', fidelity_section, run, pictures),
@@ -76,14 +78,10 @@ def report_text(run, # folder of a study
                 pictures=True, # of networks and slices
                ):
     "The whole page."
-    rising = unfinished_of(saved.get('rising') or [])
-    sentences = verdict(table[table.method == 'saggan'], rising=rising)
-    if not sentences and table.method.nunique() < 5: sentences = verdict(table, rising=rising)
     sections = report_sections(run, config, table, predictions, saved, pictures)
     name = str(config.get('name', Path(run).name))
     remarks = [] if pictures else [TOO_LARGE]
-    sentences += summary(table, rising=rising)
-    return page(name, subtitle(config, predictions), sentences, saved['failures'], sections, remarks)
+    return page(name, subtitle(config, predictions), saved['failures'], sections, remarks)
 
 # %% ../../nbs/report/html.ipynb #dbfaf7d9
 def write_report(run, # folder of a study
