@@ -187,9 +187,9 @@ def test_the_report_stands_alone(tmp_path):
     assert '&lt;b&gt;&amp;' in text and '&lt;script&gt;boom' in text and 'against classic augmentation' in text
 
 
-SECTIONS = ['does-it-help-a-classifier', 'were-they-trained-to-the-end', 'roc-curves', 'by-slice-position', 'every-seed',
-            'does-it-help-a-segmentation', 'synthetic-slices', 'do-the-pictures-hold-up', 'what-the-networks-do',
-            'what-it-costs', 'data', 'what-it-was-made-with']
+SECTIONS = ['does-it-help-a-classifier', 'were-they-trained-to-the-end', 'roc-curves', 'by-slice-position',
+            'every-seed', 'does-it-help-a-segmentation', 'synthetic-slices', 'do-the-pictures-hold-up',
+            'what-the-networks-do', 'what-it-costs', 'data', 'what-it-was-made-with']
 
 
 def write_hostile_study(folder, bad):

@@ -162,8 +162,7 @@ section>details>summary { margin-bottom:.6rem }
 summary { cursor:pointer }
 details.fold { margin:.7rem 0 }
 .fold>summary { font-weight:600 }
-nav { display:flex; gap:0 1rem; font-size:.87rem; margin:.6rem 0; overflow-x:auto; white-space:nowrap;
-  padding-bottom:.3rem }
+nav { display:flex; flex-wrap:wrap; gap:0 1rem; font-size:.87rem; margin:.5rem 0 }
 .sub { margin:.3rem 0 }
 nav a { color:var(--soft) }
 .sub,.note,figcaption { color:var(--soft); font-size:.87rem }
@@ -218,6 +217,7 @@ CSS_PHONE = '''
   body { padding:1.2rem .8rem 3rem }
   figure.wide { overflow-x:auto }
   figure.wide:not(.pixels) img { width:42rem; max-width:none }
+  nav { flex-wrap:nowrap; overflow-x:auto; white-space:nowrap; padding-bottom:.3rem }
   .opening { grid-template-columns:minmax(0,1fr) }
   .opening figure.wide:not(.pixels) img { width:100% }
   .opening td small { display:block; margin:0 }

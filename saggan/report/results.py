@@ -12,7 +12,6 @@ from ..base.display import is_gap, p_value, value
 from .figures import plot_intervals
 from .page import Section, fill, with_range
 from .table1 import table1_fold
-from ..base.registry import label_of
 from ..study import ABOUT_ROWS, ROWS, summary, unfinished_of, verdict
 
 # %% ../../nbs/report/results.ipynb #7fb9b010
@@ -107,7 +106,7 @@ RESULTS = '''
 <p>{{ sentence }}</p>
 {% else %}
 <p>{{ 'The table says which of many methods differ; no single one is put into words.' if many else
-      'No method was compared with classic augmentation.' }}</p>
+      'No method that adds anything was compared with classic augmentation.' }}</p>
 {% endfor %}
 </div>
 {% if one_size %}
@@ -141,7 +140,7 @@ lesion. The threshold of ACC comes from validation.</p>
 {% for sentence in summary %}
 <p class="note">{{ sentence }}</p>
 {% endfor %}
-{{ picture(figure, 'Dot: mean over fits. Bar: 95 % interval. Small dots: single fits. Line: classic augmentation.') }}'''
+{{ picture(figure, 'Dot: mean over fits. Bar: 95 % interval. Small dots: single fits. Line: classic.') }}'''
 
 # %% ../../nbs/report/results.ipynb #e0b71ed4
 def results_section(table,  # from `make_table`

@@ -6,7 +6,6 @@
 __all__ = ['TABLE1_HEAD', 'TABLE1', 'deviations', 'published_columns', 'table1_rows', 'table1_fold']
 
 # %% ../../nbs/report/table1.ipynb #7a2ff03e
-import pandas as pd
 from ..base.display import value
 from ..evaluation.published import published, relative_improvement
 from .page import fill, with_range
@@ -59,7 +58,8 @@ def table1_rows(
 
 # %% ../../nbs/report/table1.ipynb #680dd033
 TABLE1 = '''
-<details class="fold"><summary>In the layout of Table I of the paper{{ ', beside what was printed' if printed }}</summary>
+<details class="fold">
+<summary>In the layout of Table I of the paper{{ ', beside what was printed' if printed }}</summary>
 {{ method_table(rows, head) }}
 <p class="note">Relative improvement is against w/o DA, (ours - base)/(1 - base), as in the paper.
 {% if printed %}
