@@ -172,13 +172,6 @@ nav a { color:var(--soft) }
 .verdict p { margin:.3rem 0 }
 .failed { border-color:var(--bad) }
 .failed li { overflow-wrap:anywhere }
-.opening { display:grid; grid-template-columns:minmax(0,1.15fr) minmax(0,1fr); gap:0 1.6rem; align-items:start }
-.opening figure { margin:0 0 .5rem }
-.small { display:grid; grid-template-columns:repeat(auto-fill,minmax(17rem,1fr)); gap:0 1.4rem }
-.small figure.wide:not(.pixels) img { width:100%; max-width:24rem }
-.opening p:not(.note) { margin:.2rem 0 .5rem }
-.opening td small { display:inline; margin-left:.35rem }
-.opening th,.opening td { padding:.2rem .4rem }
 @media print { details:not([open])>* { display:block } nav { display:none } }
 '''
 
@@ -205,6 +198,13 @@ img { max-width:100%; display:block }
 figure { margin:1rem 0; max-width:30rem }
 figure.wide { max-width:none }
 figure.wide img { max-width:56rem; width:100% }
+.opening { display:grid; grid-template-columns:minmax(0,1.15fr) minmax(0,1fr); gap:0 1.6rem; align-items:start }
+.opening figure { margin:0 0 .5rem }
+.small { display:grid; grid-template-columns:repeat(auto-fill,minmax(17rem,1fr)); gap:0 1.4rem }
+.small figure.wide:not(.pixels) img { width:100%; max-width:24rem }
+.opening p:not(.note) { margin:.2rem 0 .5rem }
+.opening td small { display:inline; margin-left:.35rem }
+.opening th,.opening td { padding:.2rem .4rem }
 figure.pixels img { image-rendering:pixelated; border-radius:4px; background:#fff }
 .strip { display:grid; grid-template-columns:repeat(4,minmax(0,5.5rem)); gap:3px }
 .strip img { width:100%; image-rendering:pixelated; border-radius:3px }
