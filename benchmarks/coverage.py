@@ -91,7 +91,7 @@ def judged(label, score, test, val, weights):
 def study(seed, folds, repeats, sizes):
     "Dict (size, arm, measure) -> Fits of one simulated study."
     from saggan.evaluation.intervals import Fits
-    from saggan.evaluation.position import overlap_weights
+    from saggan.evaluation.matching import overlap_weights
     rng = np.random.default_rng(seed)
     label, features, says = cohort(rng)
     found, tested = {}, []

@@ -16,6 +16,7 @@ from saggan.base.core import DataError, append_jsonl, read_json, write_json, wri
 from saggan.report.html import write_report
 from saggan.io.run_folder import predictions_file, trial_dir
 from saggan.experiment.settings import save_settings, study_settings
+from saggan.evaluation.matching import overlap_weights
 from saggan.evaluation.statistics import draws
 from saggan.study import (MEASURES, ROWS, interval, load_predictions, make_table, over_seeds, published,
                           relative_improvement, replicate, two_sided, verdict, write_study)
@@ -64,11 +65,14 @@ def brute_force(grid, replicates, seed):
             for s, times in zip(seeds, seed_counts):
                 f = grid[method, s]
                 part = f[f.split == 'test']
+                part = part.assign(weight=overlap_weights(part))
                 t = pd.concat([part[part.patient == p] for p, n in zip(people, counts) for _ in range(n)] or [part[:0]])
                 if not len(t): continue
                 y, called = t.label, t.score >= metrics(f)['threshold']
                 got = dict(acc=accuracy_score(y, called))
                 if y.nunique() > 1: got['auc'] = roc_auc_score(y, t.score)
+                if t.weight[y == 0].any() and t.weight[y == 1].any():
+                    got['matched'] = roc_auc_score(y, t.score, sample_weight=t.weight)
                 if y.any(): got |= dict(tpr=recall_score(y, called), f1=f1_score(y, called))
                 if not y.all(): got['tnr'] = recall_score(y, called, pos_label=0)
                 for k, v in got.items(): found[k] += [v]*times
@@ -147,7 +151,7 @@ def test_a_study_is_read_back_from_its_files(tmp_path):
     pd.testing.assert_frame_equal(table, again)
     saved = read_json(tmp_path/'metrics.json')
     assert {(c['method'], c['seed']) for c in saved['cells']} == {k[1:] for k in GRID}
-    assert len(pd.read_csv(tmp_path/'table.csv')) == 15
+    assert len(pd.read_csv(tmp_path/'table.csv')) == 18
 
 
 def test_a_broken_prediction_file_is_named(tmp_path):
@@ -183,9 +187,9 @@ def test_the_report_stands_alone(tmp_path):
     assert '&lt;b&gt;&amp;' in text and '&lt;script&gt;boom' in text and 'against classic augmentation' in text
 
 
-SECTIONS = ['does-it-help-a-classifier', 'roc-curves', 'by-slice-position', 'every-seed', 'published-figures',
-            'does-it-help-a-segmentation', 'synthetic-slices', 'do-the-pictures-hold-up', 'what-the-networks-do',
-            'what-it-costs', 'data', 'what-it-was-made-with']
+SECTIONS = ['does-it-help-a-classifier', 'were-they-trained-to-the-end', 'roc-curves', 'by-slice-position',
+            'every-seed', 'does-it-help-a-segmentation', 'synthetic-slices', 'do-the-pictures-hold-up',
+            'what-the-networks-do', 'what-it-costs', 'data', 'what-it-was-made-with']
 
 
 def write_hostile_study(folder, bad):

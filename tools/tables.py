@@ -1,6 +1,6 @@
 """What pages take from elsewhere: `python tools/tables.py` fills it in, `--check` says whether it is up to date.
 
-A page marks a place by a line such as `<!-- table: lgg_table.csv acc auc -->` and ends it by `<!-- end -->`. There are
+A page marks a place by `<!-- table: lgg_table.csv auc matched acc -->` and ends it by `<!-- end -->`. There are
 
     table: FILE MEASURES    a study's table.csv, named from the folder docs/
     verdict: FILE METHOD    the sentence of its report
@@ -133,7 +133,7 @@ def content(kind, words):
         return '\n\n'.join(f'## {title}\n\n{about}\n\n{listing(paths)}' for title, about, paths in groups())
     path = ROOT/'docs'/words[0]
     if kind == 'benchmark': return benchmark(path)
-    if kind == 'table': return markdown(path, words[1:] or ['acc', 'auc'])
+    if kind == 'table': return markdown(path, words[1:] or ['auc', 'matched', 'acc'])
     frame = pd.read_csv(path)
     return '\n'.join(verdict(frame[frame.method.isin(words[1:])]))
 

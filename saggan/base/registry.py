@@ -69,7 +69,7 @@ class MethodEntry:
     "What is known of a method without importing it."
     name: str  # in settings and folders
     label: str  # that is printed
-    group: str  # of rows in the table: 'table1', 'other' or 'ablation'
+    group: str  # of rows in the table: 'table1', 'other', 'opponent', 'control' or 'ablation'
     colour: str  # in figures
     stages: tuple = ()  # before its classifiers
     kind: str = 'saggan.methods.method:Method'  # class of the method: how real slices are drawn, what is added
@@ -132,13 +132,15 @@ METHODS = {entry.name: entry for entry in [
     real('mixup', 'Mixup', 'other', '#1fa3a3', 'saggan.methods.resampling:MixupMethod'),
     real('cutmix', 'CutMix', 'other', '#16837f', 'saggan.methods.resampling:CutMixMethod'),
     real('cutout', 'CutOut', 'other', '#4fbdb0', 'saggan.methods.resampling:CutOutMethod'),
-    MethodEntry('copy_paste', 'copy-paste', 'other', '#3f9b4b', ('augmentation',),
+    MethodEntry('copy_paste', 'copy-paste', 'opponent', '#3f9b4b', ('augmentation',),
                 'saggan.methods.copy_paste:CopyPaste'),
-    real('position_matched', 'position-matched', 'other', '#5b7fa6', 'saggan.methods.controls:PositionMatched'),
-    real('mask_head', 'mask head', 'other', '#3d5f8f', 'saggan.methods.controls:WithMaskHead'),
-    real('segmenter', 'segmenter', 'other', '#7a93c4', 'saggan.methods.controls:Segmenter'),
-    MethodEntry('duplicate', 'duplicated', 'other', '#9aa7b8', ('augmentation',), 'saggan.methods.controls:Duplicate'),
-    MethodEntry('null_paste', 'null pasting', 'other', '#77b98a', ('augmentation',),
+    real('position_matched', 'position-matched', 'opponent', '#5b7fa6',
+         'saggan.methods.controls:PositionMatched'),
+    real('mask_head', 'mask head', 'opponent', '#3d5f8f', 'saggan.methods.controls:WithMaskHead'),
+    real('segmenter', 'segmenter', 'opponent', '#7a93c4', 'saggan.methods.controls:Segmenter'),
+    MethodEntry('duplicate', 'duplicated', 'control', '#9aa7b8', ('augmentation',),
+                'saggan.methods.controls:Duplicate'),
+    MethodEntry('null_paste', 'null pasting', 'control', '#77b98a', ('augmentation',),
                 'saggan.methods.controls:NullPaste'),
     synthesizer('cpggan', 'CPGGAN', 'other', '#7fb24a', 'saggan.models.cpggan:CPGGAN', each_class=False),
     MethodEntry('shin', 'Shin et al.', 'other', '#a3b52f', ('mask_to_image', 'augmentation'),
@@ -173,7 +175,7 @@ def label_of(name: str):  # of a method
     return METHODS[name].label if name in METHODS else str(name)
 
 # %% ../../nbs/base/registry.ipynb #94ed404d
-def methods_in(group: str):  # 'table1', 'other' or 'ablation'
+def methods_in(group: str):  # 'table1', 'other', 'opponent', 'control' or 'ablation'
     "The names of the methods in a group of the table's rows."
     return tuple(name for name, entry in METHODS.items() if entry.group == group)
 

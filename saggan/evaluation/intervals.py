@@ -12,6 +12,7 @@ from dataclasses import dataclass
 import numpy as np, pandas as pd
 from scipy import stats
 from ..base.core import DataError
+from .matching import weighed
 from .metrics import choose_threshold
 from .statistics import holm, tallies
 
@@ -64,17 +65,19 @@ def tested_slices(
 def all_fits(
     frames,        # dict fit -> frame of predictions of one method; a fit is anything that can be sorted, (seed, fold)
     measure='auc', # of statistics.MEASURES
-    weigh=None,    # function of a test frame that gives the weight of each slice; None: 1
+    weigh=None,    # function of a test frame that gives the weight of each slice, but for `matched`; None: 1
     split='test',  # the split that is scored; 'external' for a set that no training saw
 ):
     "The `Fits` of one method; those without a figure are left out. DataError when a split is missing."
+    figure, weigh = weighed(measure, weigh)
     parts = {fit: tested_slices(frame, split, fit) for fit, frame in frames.items()}
     patients = sorted(set().union(*(part.patient for part, _ in parts.values())))
     kept, values, rows, tested = [], [], [], []
     for fit, (part, threshold) in parts.items():
         who = np.searchsorted(patients, part.patient.to_numpy(dtype=str))
         weights = weigh(part) if weigh else None
-        value, influence = influences(tallies(part.label, part.score, threshold, who, len(patients), weights))[measure]
+        tally = tallies(part.label, part.score, threshold, who, len(patients), weights)
+        value, influence = influences(tally)[figure]
         if not np.isfinite(value): continue
         kept.append(fit)
         values.append(value)

@@ -11,9 +11,11 @@ __all__ = ['MEASURES', 'weight_below', 'tallies', 'figures_of', 'draws', 'once_a
 import numpy as np, pandas as pd
 from scipy import stats
 from ..base.core import DataError
+from .matching import MATCHED, weighed
 
 # %% ../../nbs/evaluation/statistics.ipynb #f96ba186
-MEASURES = dict(acc='accuracy', auc='AUC', tpr='sensitivity', tnr='specificity', f1='F1')
+MEASURES = dict(auc='AUC', matched='slice-matched AUC', acc='accuracy', tpr='sensitivity', tnr='specificity',
+                f1='F1')  # in the order of every table
 
 # %% ../../nbs/evaluation/statistics.ipynb #weightb1
 def weight_below(
@@ -59,7 +61,7 @@ def figures_of(
     tally,  # from `tallies`
     times,  # (R, n) how often each patient counts
 ):
-    "Dict of (R,) arrays for the names in MEASURES; NaN where a figure is not defined."
+    "Dict of (R,) arrays acc, auc, tpr, tnr and f1; NaN where a figure is not defined."
     w = np.asarray(times, dtype=float)
     tp, fn, fp, tn = (w @ tally[name] for name in ('tp', 'fn', 'fp', 'tn'))
     right_pairs = ((w @ tally['pairs'])*w).sum(1)
@@ -109,7 +111,7 @@ def replicate(
     predictions,      # dict (method, seed) -> frame of predictions, of one classifier
     replicates=2000,  # bootstrap draws
     seed=0,           # of the draws
-    weigh=None,       # function of a test frame that gives the weight of each slice; None: 1
+    weigh=None,       # function of a test frame that gives the weight of each slice, but for `matched`; None: 1
 ):
     """Dict (method, seed) -> dict of measure -> (1 + replicates,) array, whose first entry is the figure itself; and
     the draws of the seeds, a frame. DataError when a split is missing."""
@@ -120,8 +122,11 @@ def replicate(
     times = once_and_drawn(len(patients), replicates, rng)
     seed_weights = pd.DataFrame(once_and_drawn(len(seeds), replicates, rng), columns=seeds)
     figures = {}
+    figure, weights = weighed(MATCHED)
     for (method, s), frame in predictions.items():
-        figures[method, s] = figures_of(test_tallies(frame, patients, weigh, f'{method}-s{s}'), times)
+        name = f'{method}-s{s}'
+        figures[method, s] = figures_of(test_tallies(frame, patients, weigh, name), times)
+        figures[method, s][MATCHED] = figures_of(test_tallies(frame, patients, weights, name), times)[figure]
     return figures, seed_weights
 
 # %% ../../nbs/evaluation/statistics.ipynb #979ca045

@@ -65,11 +65,14 @@ def results_text(facts, method=None): # as above
     rows = []
     for (classifier, m), part in table.groupby(['classifier', 'method'], sort=False):
         at = part.set_index('measure')
-        acc = at.loc['acc']
+        differences = []
+        for r in (at.loc['auc'], at.loc['matched']):
+            points = with_interval(r['diff'], r.diff_lo, r.diff_hi, digits=1, scale=100)
+            differences += [points, value(r.p_holm)]
         measures = [with_interval(at.loc[k, 'mean'], at.loc[k, 'lo'], at.loc[k, 'hi']) for k in MEASURES]
-        difference = with_interval(acc['diff'], acc.diff_lo, acc.diff_hi, digits=1, scale=100)
-        rows.append([classifier, label_of(m), *measures, difference, value(acc.p_holm), value(acc.seeds, 0)])
-    head = ['classifier', 'training set', *MEASURES.values(), 'accuracy against classic, points', 'p (Holm)', 'seeds']
+        rows.append([classifier, label_of(m), *measures, *differences, value(at.loc['auc'].seeds, 0)])
+    against = ['AUC against classic, points', 'p (Holm)', 'slice-matched against classic, points', 'p (Holm)']
+    head = ['classifier', 'training set', *MEASURES.values(), *against, 'fits']
     draws = facts.metrics.get('bootstrap', {}).get('replicates', 'an unknown number of')
     if not rows: return ''
     return (f'{table_md(head, rows)}\n\nTest patients, mean over seeds; in brackets 95 % intervals of {draws} '
@@ -187,9 +190,9 @@ def model_index(facts, # Facts
                 title, # of the card
                 method, # whose figures
                ):
-    "Accuracy and AUC as Hugging Face reads them, a list of one dict; [] where they are not known."
+    "AUC and accuracy as Hugging Face reads them, a list of one dict; [] where they are not known."
     rows = [r for r in facts.metrics.get('table') or []
-            if r['method'] == method and r['measure'] in ('acc', 'auc') and r['mean'] is not None]
+            if r['method'] == method and r['measure'] in ('auc', 'acc') and r['mean'] is not None]
     results = []
     for classifier in dict.fromkeys(r['classifier'] for r in rows):
         metrics = [dict(type='accuracy' if r['measure'] == 'acc' else 'auc', value=round(r['mean'], 4))

@@ -31,7 +31,7 @@ def colour(method, # name of a method
 # %% ../../nbs/report/figures.ipynb #058e066a
 def plot_intervals(table, # from `make_table`
                    cells, # list of dicts with classifier, method, seed and measures, from metrics.json
-                   measures=('acc', 'auc'), # keys of MEASURES, one panel each
+                   measures=('auc', 'matched', 'acc'), # keys of MEASURES, one panel each
                   ):
     "Figure with mean, interval and single seeds of every method; a line at classic augmentation."
     from matplotlib import rc_context
@@ -104,7 +104,7 @@ def plot_roc(predictions, # dict (method, seed) -> frame, of one classifier
 MARKS = dict(all=('o', 'all test slices'), matched=('D', 'slice-matched'), guarded=('^', 'guard band'))
 
 def plot_variants(table, # from `position_table`, of one classifier
-                  measures=('acc', 'auc'), # one panel each
+                  measures=('auc', 'acc'), # one panel each
                  ):
     "Figure with mean and interval of every method for all slices, slice-matched and with a guard band."
     from matplotlib import rc_context

@@ -13,13 +13,15 @@ from ..base.display import render
 from ..experiment.plan import draws_text
 from .facts import UNMADE
 from .headroom import headroom_section
+from .fits import fits_section
 from .evidence import fidelity_section, gan_section, synthetic_section
-from .outlines import segmentation_section
-from .realism import realism_section
 from .origin import cost_section, data_section, origin_section
+from .outlines import segmentation_section
 from .page import Section, page
-from .sections import curves_section, position_section, published_section, results_section, seeds_section
-from ..study import load_predictions, summary, unfinished_of, verdict, write_study
+from .realism import realism_section
+from .results import results_section
+from .sections import curves_section, position_section, seeds_section
+from ..study import load_predictions, write_study
 
 # %% ../../nbs/report/html.ipynb #1e1c8fd7
 BROKEN = '<p class="note">This part could not be made: {{ reason }}</p>'
@@ -47,11 +49,11 @@ def report_sections(run, # folder of a study
                    ):
     "The sections of a report in their order, each with what it is made from; those with nothing to say are left out."
     sections = [attempt('Is there room for augmentation?', headroom_section, saved),
-                attempt('Does it help a classifier?', results_section, table, saved),
+                attempt('Does it help a classifier?', results_section, table, saved, config),
+                attempt('Were they trained to the end?', fits_section, saved),
                 attempt('ROC curves', curves_section, predictions),
                 attempt('By slice position', position_section, saved),
                 attempt('Every seed', seeds_section, saved),
-                attempt('Published figures', published_section, table, config),
                 attempt('Does it help a segmentation?', segmentation_section, run),
                 attempt('Synthetic slices', synthetic_section, run, pictures),
                 attempt('Does it look real?', realism_section, saved),
@@ -79,14 +81,10 @@ def report_text(run, # folder of a study
                 pictures=True, # of networks and slices
                ):
     "The whole page."
-    rising = unfinished_of(saved.get('rising') or [])
-    sentences = verdict(table[table.method == 'saggan'], rising=rising)
-    if not sentences and table.method.nunique() < 5: sentences = verdict(table, rising=rising)
     sections = report_sections(run, config, table, predictions, saved, pictures)
     name = str(config.get('name', Path(run).name))
     remarks = [] if pictures else [TOO_LARGE]
-    sentences += summary(table, rising=rising)
-    return page(name, subtitle(config, predictions), sentences, saved['failures'], sections, remarks)
+    return page(name, subtitle(config, predictions), saved['failures'], sections, remarks)
 
 # %% ../../nbs/report/html.ipynb #dbfaf7d9
 def write_report(run, # folder of a study

@@ -149,24 +149,26 @@ CSS_TEXT = '''
 }
 * { box-sizing:border-box }
 html { -webkit-text-size-adjust:100% }
-body { margin:0 auto; max-width:66rem; padding:2.2rem 1.2rem 4rem; background:var(--page); color:var(--ink);
+body { margin:0 auto; max-width:66rem; padding:1.3rem 1.2rem 4rem; background:var(--page); color:var(--ink);
   font:16px/1.55 system-ui,-apple-system,"Segoe UI",Roboto,"DejaVu Sans",sans-serif }
-h1 { font-size:1.75rem; line-height:1.2; margin:0 0 .3rem }
+h1 { font-size:1.6rem; line-height:1.2; margin:0 0 .2rem }
 h2 { font-size:1.25rem; margin:0; display:inline }
 h3 { font-size:1rem; margin:1.6rem 0 .4rem }
 a { color:inherit }
 code { font-size:.85em; overflow-wrap:anywhere }
-section { margin-top:2.2rem; padding-top:1.1rem; border-top:1px solid var(--line) }
+section { margin-top:1.3rem; padding-top:.9rem; border-top:1px solid var(--line) }
+nav + section { margin-top:.7rem }
 section>details>summary { margin-bottom:.6rem }
 summary { cursor:pointer }
 details.fold { margin:.7rem 0 }
 .fold>summary { font-weight:600 }
-nav { display:flex; flex-wrap:wrap; gap:.25rem 1rem; font-size:.87rem; margin:1rem 0 }
+nav { display:flex; flex-wrap:wrap; gap:0 1rem; font-size:.87rem; margin:.5rem 0 }
+.sub { margin:.3rem 0 }
 nav a { color:var(--soft) }
 .sub,.note,figcaption { color:var(--soft); font-size:.87rem }
 .note { max-width:48rem; margin:.5rem 0 }
-.verdict,.failed { background:var(--card); border-left:4px solid var(--good); border-radius:6px; padding:.8rem 1.1rem;
-  margin:1.2rem 0 }
+.verdict,.failed { background:var(--card); border-left:4px solid var(--good); border-radius:6px; padding:.5rem 1.1rem;
+  margin:.7rem 0 }
 .verdict p { margin:.3rem 0 }
 .failed { border-color:var(--bad) }
 .failed li { overflow-wrap:anywhere }
@@ -180,7 +182,7 @@ table { border-collapse:separate; border-spacing:0; font-size:.85rem; font-varia
 th,td { padding:.38rem .6rem; text-align:right; border-bottom:1px solid var(--line); vertical-align:top }
 td { white-space:nowrap }
 td small { display:block; color:var(--soft); font-size:.74rem }
-thead th { color:var(--soft); font-weight:600; vertical-align:bottom; min-width:4.6rem; font-size:.78rem }
+thead th { color:var(--soft); font-weight:600; vertical-align:bottom; min-width:3.2rem; font-size:.78rem }
 tbody th,thead th:first-child { text-align:left; font-weight:600; white-space:nowrap; position:sticky; left:0;
   background:var(--page) }
 td i,th i { display:inline-block; width:.65rem; height:.65rem; border-radius:50%; margin-right:.45rem }
@@ -191,11 +193,20 @@ tr.group span { position:sticky; left:.6rem }
 tr.base th,tr.base td { background:var(--card) }
 .lost { color:var(--bad) }
 '''
+
+# %% ../../nbs/report/page.ipynb #csspict1
 CSS_PICTURES = '''
 img { max-width:100%; display:block }
 figure { margin:1rem 0; max-width:30rem }
 figure.wide { max-width:none }
 figure.wide img { max-width:56rem; width:100% }
+.opening { display:grid; grid-template-columns:minmax(0,1.15fr) minmax(0,1fr); gap:0 1.6rem; align-items:start }
+.opening figure { margin:0 0 .5rem }
+.small { display:grid; grid-template-columns:repeat(auto-fill,minmax(17rem,1fr)); gap:0 1.4rem }
+.small figure.wide:not(.pixels) img { width:100%; max-width:24rem }
+.opening p:not(.note) { margin:.2rem 0 .5rem }
+.opening td small { display:inline; margin-left:.35rem }
+.opening th,.opening td { padding:.2rem .4rem }
 figure.pixels img { image-rendering:pixelated; border-radius:4px; background:#fff }
 .strip { display:grid; grid-template-columns:repeat(4,minmax(0,5.5rem)); gap:3px }
 .strip img { width:100%; image-rendering:pixelated; border-radius:3px }
@@ -208,6 +219,11 @@ CSS_PHONE = '''
   body { padding:1.2rem .8rem 3rem }
   figure.wide { overflow-x:auto }
   figure.wide:not(.pixels) img { width:42rem; max-width:none }
+  nav { flex-wrap:nowrap; overflow-x:auto; white-space:nowrap; padding-bottom:.3rem }
+  .opening { grid-template-columns:minmax(0,1fr) }
+  .opening figure.wide:not(.pixels) img { width:100% }
+  .opening td small { display:block; margin:0 }
+  .opening tbody th { white-space:nowrap; max-width:none }
   .pictures { grid-template-columns:1fr 1fr }
   .pictures b { grid-column:1/-1; margin-top:.4rem }
   .pictures .top { display:none }
@@ -230,13 +246,6 @@ PAGE = '''
 <body>
 <h1>{{ title }}</h1>
 <p class="sub">{{ sub }}</p>
-<div class="verdict">
-{% for sentence in sentences %}
-<p>{{ sentence }}</p>
-{% else %}
-<p>No method was compared with classic augmentation.</p>
-{% endfor %}
-</div>
 {% if failures %}
 <div class="failed">
 <b>{{ failures|length|counted('notebook') }} failed; what depends on them is not in this report.</b>
@@ -262,13 +271,11 @@ PAGE = '''
 # %% ../../nbs/report/page.ipynb #0259abbd
 def page(title, # of the study
          sub, # one line below it
-         sentences, # list of texts: the verdict
          failures, # list of dicts label, error, folder, notebook
          sections, # list of `Section`
          remarks=(), # texts that stand at the end
         ):
     "The whole HTML text."
     css = render(CSS_TEXT + CSS_TABLES + CSS_PICTURES + CSS_PHONE)
-    text = render(PAGE, title=title, sub=sub, sentences=sentences, failures=failures, sections=sections,
-                  remarks=remarks, css=css)
+    text = render(PAGE, title=title, sub=sub, failures=failures, sections=sections, remarks=remarks, css=css)
     return text.lstrip()

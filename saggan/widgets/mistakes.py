@@ -12,6 +12,7 @@ import numpy as np, pandas as pd
 from ..base.core import DataError, SagganError, read_json, read_yaml
 from ..io.run_folder import predictions_file, trial_dir
 from ..evaluation.metrics import metrics
+from ..evaluation.statistics import MEASURES
 from ..io.dataset import SliceSet
 from ..study import COLUMNS, make_table
 
@@ -25,7 +26,8 @@ def current_table(run, # folder of a study
         if not outdated(Path(run), predictions):
             report = read_json(Path(run)/'metrics.json')
             reported = {(t['classifier'], t['method'], t['seed']) for t in report['cells']}
-            if reported == set(predictions):
+            has = {row['measure'] for row in report['table']}  # an older report lacks some measures
+            if reported == set(predictions) and has >= set(MEASURES):
                 return numeric(pd.DataFrame(report['table'])), report['bootstrap']['replicates']
     return numeric(make_table(predictions, replicates)), replicates
 

@@ -55,7 +55,7 @@ def test_the_table_is_sorted_and_a_row_opened(lab, page, shot, study):
     expect(rows).to_have_text([label[m] for m in means.sort_values(ascending=False).index])
     page.locator('.sx-head').get_by_role('button', name='AUC').click()
     expect(rows).to_have_text([label[m] for m in means.sort_values().index])
-    shown = page.locator('.sx-row', has_text='SAG-GAN').locator('span').nth(1).inner_text()
+    shown = page.locator('.sx-row', has_text='SAG-GAN').locator('span').nth(0).inner_text()
     assert shown.splitlines()[0] == f'{means.saggan:.3f}'
     page.locator('img.sx-plain').wait_for()
     before = page.locator('img.sx-plain').get_attribute('src')
