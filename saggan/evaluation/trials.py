@@ -75,10 +75,12 @@ def of_classifiers(predictions):  # dict (classifier, method, draw) -> frame
 
 # %% ../../nbs/evaluation/trials.ipynb #4118832d
 def main_size(predictions):  # dict (classifier, method, draw) -> frame
-    "Those of the largest training set."
-    sizes = [as_draw(draw).patients for _, _, draw in predictions]
-    largest = None if None in sizes else max(sizes, default=None)
-    return {key: frame for key, frame in predictions.items() if as_draw(key[2]).patients == largest}
+    "Those of the training set for which most methods were trained; of the largest among such."
+    methods = {}
+    for _, method, draw in predictions: methods.setdefault(as_draw(draw).patients, set()).add(method)
+    def rank(size): return len(methods[size]), float('inf') if size is None else size
+    chosen = max(methods, key=rank, default=None)
+    return {key: frame for key, frame in predictions.items() if as_draw(key[2]).patients == chosen}
 
 def is_folded(frames):  # dict (method, draw) -> frame
     "Are they those of a cross-validation?"
