@@ -193,6 +193,8 @@ tr.group span { position:sticky; left:.6rem }
 tr.base th,tr.base td { background:var(--card) }
 .lost { color:var(--bad) }
 '''
+
+# %% ../../nbs/report/page.ipynb #1f15b098
 CSS_PICTURES = '''
 img { max-width:100%; display:block }
 figure { margin:1rem 0; max-width:30rem }
