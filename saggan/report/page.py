@@ -228,7 +228,7 @@ CSS_PHONE = '''
   .pictures b { grid-column:1/-1; margin-top:.4rem }
   .pictures .top { display:none }
   th,td { padding:.34rem .45rem }
-  tbody th { white-space:normal; min-width:6.8rem; max-width:8.5rem }
+  tbody th { white-space:normal; min-width:7.4rem; max-width:8.5rem }
 }
 '''
 
