@@ -18,7 +18,7 @@ from .base.registry import METHODS, label_of, methods_in
 from .io.run_folder import as_draw
 from .evaluation.fits import fit_rows, load_budgets, rising_fits, unfinished_of
 from .evaluation.headroom import headroom, headroom_of
-from .evaluation.intervals import all_fits, inference, paired_fits
+from .evaluation.intervals import all_fits, inference, minus, paired_fits, same_slices
 from .evaluation.metrics import metrics
 from .evaluation.position import by_position, guard_weights, overlap_weights, position_only, training_positions
 from .evaluation.power import power_lines, spread_of
@@ -101,16 +101,19 @@ def folded_row(methods, # dict method -> dict (seed, fold) -> frame of predictio
                measure, # key of MEASURES
                weigh=None, # weights of test slices, as in `replicate`
                base='classic', # method for the paired difference
+               fits=None, # dict method -> Fits of that measure, where they are at hand
               ):
     "As `table_row`, for a cross-validation."
-    fits = all_fits(methods[method], measure, weigh)
-    if not len(fits.values): return dict(method=method, measure=measure, seeds=0)
-    mean, n = inference(fits, alone=True), len(fits.values)
-    sd = float(fits.values.std(ddof=1)) if n > 1 else None
+    fits = fits or {name: all_fits(frames, measure, weigh) for name, frames in methods.items()}
+    own = fits[method]
+    if not len(own.values): return dict(method=method, measure=measure, seeds=0)
+    mean, n = inference(own, alone=True), len(own.values)
+    sd = float(own.values.std(ddof=1)) if n > 1 else None
     row = dict(method=method, measure=measure, mean=mean.value, lo=mean.lo, hi=mean.hi, sd=sd, seeds=n)
     for name in {base, 'none'} & {*methods} - {method}:
-        paired = paired_fits(methods[method], methods[name], measure, weigh)
-        if not len(paired.values): continue
+        if not set(methods[method]) & set(methods[name]): continue
+        if set(methods[method]) == set(methods[name]): paired = minus(own, fits[name])
+        else: paired = paired_fits(methods[method], methods[name], measure, weigh)
         d = inference(paired)
         row[f'relative_{name}'] = relative_of(mean.value - d.value, mean.value)
         if name != base: continue
@@ -128,9 +131,17 @@ COLUMNS = ['classifier', 'method', 'measure', 'mean', 'lo', 'hi', 'sd', 'seeds',
 
 # %% ../nbs/60_study.ipynb #ed250da9
 def folded_rows(classifier, methods, measures, weigh):  # as in `make_table` and `folded_row`
-    "The lines of one classifier in a cross-validation."
-    keys = [(method, measure) for method in methods for measure in measures]
-    return [dict(classifier=classifier) | folded_row(methods, *key, weigh) for key in keys]
+    "The lines of one classifier in a cross-validation. DataError when two methods were tested on different slices."
+    rows, fits = [], {}
+    for measure in measures: fits[measure] = {m: all_fits(frames, measure, weigh) for m, frames in methods.items()}
+    for method, frames in methods.items():
+        for name in {'classic', 'none'} & {*methods} - {method}:
+            common = frames.keys() & methods[name].keys()
+            same_slices({fit: frames[fit] for fit in common}, methods[name])
+        for measure in measures:
+            row = folded_row(methods, method, measure, weigh, fits=fits[measure])
+            rows.append(dict(classifier=classifier) | row)
+    return rows
 
 def drawn_rows(classifier, frames, measures, replicates, seed, weigh):  # as in `make_table`
     "The lines of one classifier over single splits."

@@ -61,7 +61,7 @@ def pick_channels(picture, # (H, W) or (H, W, 3)
     index = [_channel(m) for m in modalities]
     if any(not 0 <= i < 3 for i in index):
         raise DataError(f'{path}: pictures have no channel {list(modalities)}; '
-                        f'choose from {list(CHANNELS)} or 0, 1, 2.')
+                        f'choose from {list(CHANNELS)} or 0, 1, 2 (modalities=, --modalities).')
     if picture.ndim == 3: return np.ascontiguousarray(picture[..., index].transpose(2, 0, 1))
     if len(index) > 1:
         raise DataError(f'{path}: is grey, but {len(index)} channels {list(modalities)} are asked for. Ask for one.')

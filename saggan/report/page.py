@@ -194,7 +194,7 @@ tr.base th,tr.base td { background:var(--card) }
 .lost { color:var(--bad) }
 '''
 
-# %% ../../nbs/report/page.ipynb #csspict1
+# %% ../../nbs/report/page.ipynb #1f15b098
 CSS_PICTURES = '''
 img { max-width:100%; display:block }
 figure { margin:1rem 0; max-width:30rem }
@@ -228,7 +228,7 @@ CSS_PHONE = '''
   .pictures b { grid-column:1/-1; margin-top:.4rem }
   .pictures .top { display:none }
   th,td { padding:.34rem .45rem }
-  tbody th { white-space:normal; min-width:6.8rem; max-width:8.5rem }
+  tbody th { white-space:normal; min-width:7.4rem; max-width:8.5rem }
 }
 '''
 

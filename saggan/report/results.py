@@ -110,8 +110,8 @@ RESULTS = '''
 {% endfor %}
 </div>
 {% if one_size %}
-<p class="note">One size of the training set: this study cannot say whether more real patients would help, which is
-the most that synthetic slices can do. --train-patients 7,14,28 draws that curve.</p>
+<p class="note">One size of the training set: this study cannot say whether more real patients would help; where they
+would not, synthetic slices hardly can. --train-patients 7,14,28 draws that curve.</p>
 {% endif %}
 {% for part in parts %}
 {% if parts|length > 1 %}

@@ -111,7 +111,7 @@ def row_html(part, # lines of the table of one classifier and method
             ):
     "The figures of a row as HTML; the name is on the button."
     t = part.set_index('measure')
-    figures = [(value(t['mean'].get(k)), interval_text(t.lo.get(k), t.hi.get(k))) for k in MEASURES]
+    figures = [(value(t['mean'].get(k)), interval_text(t.lo.get(k), t.hi.get(k), digits=2)) for k in MEASURES]
     r, points = t.loc[measure], dict(digits=1, sign=True, scale=100)
     figures.append((value(r['diff'], **points), interval_text(r.diff_lo, r.diff_hi, **points)))
     better = GAP if is_gap(r.better) else f'{r.better:.0f} of {r.pairs:.0f}'

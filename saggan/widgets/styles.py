@@ -60,7 +60,7 @@ TRAINING_CSS = """
 # %% ../../nbs/widgets/styles.ipynb #f7e912d6
 STUDY_CSS = """
 .sx-line {display: grid; align-items: start;
-  grid-template-columns: 150px repeat(6, minmax(76px, 1fr)) minmax(104px, 1.2fr) 58px 84px 72px}
+  grid-template-columns: 138px repeat(6, minmax(70px, 1fr)) minmax(100px, 1.2fr) 58px 76px 66px}
 .sx-row {position: relative; height: 39px; flex: 0 0 39px; overflow: hidden; border-bottom: 1px solid var(--line)}
 .sx-row > .widget-html {position: absolute; inset: 0; pointer-events: none; margin: 0; height: auto; width: auto}
 .sx-row .widget-html-content {line-height: 17px; overflow: visible}
