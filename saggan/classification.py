@@ -19,6 +19,7 @@ from .io.run_folder import trial_options, trial_splits
 from .evaluation.budget import budget_of, find_budget
 from .evaluation.metrics import choose_threshold, metrics, plot_predictions
 from .evaluation.metrics import read_predictions, sensitivity, specificity, write_predictions
+from .evaluation.traps import probe_trial, without_lesion, write_blackout
 from .io.dataset import SliceSet, assert_disjoint
 from .models.batches import Batches, batch_indices
 from .models.classifier import CLASSIFIERS, PRESETS, Classifier, ClassifierSettings, Pool, build_classifier
@@ -102,6 +103,8 @@ def classify_trial(
         scorer = model.scores
     frames = dict(val=score_frame(val, scorer(val)), test=score_frame(test, scorer(test)))
     out = run/'classifier'/name
+    write_blackout(run, name, frames['test'], without_lesion(test, scorer, config['seed']))
+    probe_trial(run, train[0])
     table = write_predictions(out/'predictions.csv', frames)
     counts = dict(train_real=len(train[0]), train_synthetic=sum(map(len, train[1:])))
     figures = metrics(table) | dict(classifier=name) | about | counts
