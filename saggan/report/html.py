@@ -16,6 +16,7 @@ from .headroom import headroom_section
 from .evidence import fidelity_section, gan_section, synthetic_section
 from .outlines import segmentation_section
 from .realism import realism_section
+from .traps import traps_section
 from .origin import cost_section, data_section, origin_section
 from .page import Section, page
 from .sections import curves_section, position_section, published_section, results_section, seeds_section
@@ -50,6 +51,7 @@ def report_sections(run, # folder of a study
                 attempt('Does it help a classifier?', results_section, table, saved),
                 attempt('ROC curves', curves_section, predictions),
                 attempt('By slice position', position_section, saved),
+                attempt('Is it a shortcut?', traps_section, saved),
                 attempt('Every seed', seeds_section, saved),
                 attempt('Published figures', published_section, table, config),
                 attempt('Does it help a segmentation?', segmentation_section, run),
