@@ -20,6 +20,7 @@ from .evaluation.position import by_position, guard_weights, overlap_weights, po
 from .evaluation.headroom import curve, fits_by_size, headroom_sentences, in_patients, worth
 from .evaluation.intervals import all_fits, inference, paired_fits
 from .evaluation.realism import realism_of_study
+from .evaluation.external import external_of_study
 from .evaluation.traps import traps_of_study
 from .evaluation.statistics import MEASURES, holm, interval, over_seeds, replicate, seed_tests, two_sided
 
@@ -403,6 +404,7 @@ def write_study(run,              # folder of a study
         seed_tests=tests_by_seed(predictions), by_position=plain_rows(by_position(predictions)),
         position=plain_rows(by_place), costs=plain_rows(load_costs(run)), headroom=headroom(everything),
         realism=realism_of_study(run), traps=traps_of_study(run, predictions, replicates),
+        external=external_of_study(predictions),
         bootstrap=dict(replicates=replicates, seed=0, drawn='patients and seeds'), failures=load_failures(run)))
     write_text(Path(run)/'table.csv', table.to_csv(index=False, float_format='%.6g'))
     return table

@@ -20,6 +20,7 @@ from .plan import split_counts, steps_in_all
 from ..evaluation.budget import budget_name, expected_steps, search_steps
 from ..evaluation.realism import STEPS as REALISM_STEPS
 from ..evaluation.segmentation import expected_steps as segmentation_steps, longest_search
+from ..io.external import external_slices
 from ..io.run_folder import as_draw, draws_in
 from ..base.registry import METHODS, NETWORKS as NETWORK_STAGES, stage_of
 from .settings import PREPARE_OPTIONS
@@ -157,7 +158,8 @@ def notebook_seconds(task, # Task
         classifier = part_settings(plan.settings)[0][task.parameters['classifier']]
         file = plan.out/'shared'/budget_name(classifier.name, cell_of(task)[1])
         probed = PROBE*slowness(costs)*REALISM_STEPS[plan.settings.gan.get('preset', 'paper')]*added
-        again = n['test']*judges[classifier.name]['slice']  # with the lesion blacked out
+        scored = n['test'] + external_slices(plan.settings)  # blacked out, and from elsewhere
+        again = scored*judges[classifier.name]['slice']
         return fixed + classifier_seconds(classifier, judges[classifier.name], n, file, added) + again + probed
     if stage == 'segmentation':
         segmentation, outlined = part_settings(plan.settings)[1], method in METHODS and METHODS[method].outlined
