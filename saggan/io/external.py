@@ -50,8 +50,8 @@ def check_apart(external, whole):  # SliceSets: the external one, that of the st
     for name in PREPARED_ALIKE:
         values = [part.settings.get(name) for part in (external, whole)]
         if None in values or values[0] == values[1]: continue
-        raise refused(external.folder, f'it was prepared with {name}={values[0]}, the set of the study with {values[1]}',
-                      'Prepare both in the same way.')
+        wrong = f'it was prepared with {name}={values[0]}, the set of the study with {values[1]}'
+        raise refused(external.folder, wrong, 'Prepare both in the same way.')
 
 # %% ../../nbs/io/external.ipynb #3312826f
 def with_external(settings):  # StudySettings
