@@ -16,6 +16,7 @@ import numpy as np, pandas as pd
 from .base.core import DataError, SagganError, write_json, write_text
 from .base.registry import METHODS, label_of, methods_in
 from .io.run_folder import as_draw
+from .evaluation.external import external_of_study
 from .evaluation.fits import fit_rows, load_budgets, rising_fits, unfinished_of
 from .evaluation.headroom import headroom, headroom_of
 from .evaluation.intervals import all_fits, inference, minus, paired_fits, same_slices
@@ -25,6 +26,7 @@ from .evaluation.power import power_lines, spread_of
 from .evaluation.realism import realism_of_study
 from .evaluation.published import CDA_LGG, SOURCES, TABLE1, published, relative_improvement
 from .evaluation.statistics import MEASURES, holm, interval, over_seeds, replicate, seed_tests, two_sided
+from .evaluation.traps import traps_of_study
 from .evaluation.trials import COSTS, by_method, cost_of, is_folded, load_costs, load_failures, load_predictions
 from .evaluation.trials import main_size, of_classifiers, plain_rows
 
@@ -264,7 +266,8 @@ def write_study(run,              # folder of a study
         table=plain_rows(table), cells=trials, fits=fit_rows(run, everything), budgets=load_budgets(run),
         seed_tests=tests_by_seed(predictions), by_position=plain_rows(by_position(predictions)),
         position=plain_rows(by_place), costs=plain_rows(load_costs(run)), headroom=headroom(everything),
-        realism=realism_of_study(run),
+        realism=realism_of_study(run), traps=traps_of_study(run, predictions, replicates),
+        external=external_of_study(predictions),
         bootstrap=dict(replicates=replicates, seed=0, drawn='patients and seeds'), failures=load_failures(run)))
     write_text(Path(run)/'table.csv', table.to_csv(index=False, float_format='%.6g'))
     return table

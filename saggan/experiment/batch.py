@@ -20,6 +20,7 @@ from .schema import check_nested, network_settings
 from ..base.display import duration
 from .plan import agreed_settings, cell_of, eta_of, make_plan, report_tasks
 from ..base.registry import METHODS, STAGES, stage_of, without_number
+from ..io.external import check_external
 from ..io.run_folder import files_of_trials, method_and_draw, trial_dir, trial_folders, trial_of
 from .runner import Kernels, notebooks_folder, run_task
 from .settings import trial_settings, save_settings
@@ -303,6 +304,7 @@ def run_plan(plan,     # saggan.experiment.plan.Plan
         if plan.data.mark in progress.bad:
             progress.say(paint('  the data could not be prepared, so nothing else can run', 'red'))
         else:
+            check_external(plan.settings, plan.settings.data or plan.out/'data')
             chains = [plan.more] + plan.chains if plan.more else plan.chains
             run_chains(chains, progress, plan.workers, plan.threads, retry, kernels)
         kernels.dismiss(1)

@@ -16,6 +16,7 @@ from ..base.core import DataError, SettingsError, environment, read_json, sha256
 from ..base.hardware import processors
 from .schema import network_settings
 from ..base.registry import METHODS, NETWORKS, STAGES, stage_of, stages_in, stages_up_to, without_number
+from ..io.external import check_external, external_words, with_external
 from ..io.run_folder import as_draw, files_of_trials, is_trial, method_and_draw, predictions_file, trial_dir
 from .runner import Task, fingerprint, notebooks_folder
 from .settings import data_settings, draws_of, load_settings, merged_settings, trial_settings
@@ -81,6 +82,8 @@ def deciding(config, # settings of a trial, a dict
              ):
     "The settings that decide what a stage of a trial computes."
     left_out = NOT_READ if stage.part == 'extra' else (*NOT_READ, 'segment', 'fidelity')
+    left_out += ('external',)  # its hash decides, and only for the classifiers
+    if stage.name != 'classification' or not config.get('external'): left_out += ('external_hash',)
     return {name: value for name, value in config.items() if name not in left_out}
 
 def trial_tasks(folder,   # with the notebooks
@@ -160,6 +163,7 @@ def agreed_settings(out,           # folder of a study, new or begun
                     ):
     "The settings to go on with: those asked for and those of the folder. SettingsError when they contradict."
     path = Path(out)/'config.yaml'
+    if settings is not None: settings = with_external(settings)
     if path.exists():
         before = load_settings(path)
         settings = merged_settings(before, settings or before, out)
@@ -171,6 +175,7 @@ def agreed_settings(out,           # folder of a study, new or begun
     for there in (settings.source, settings.data):
         if there and not there.isdigit() and not Path(there).exists():
             raise SettingsError(f'{there}: there is no such folder.')
+    check_external(settings, settings.data or Path(out)/'data')
     return settings
 
 # %% ../../nbs/experiment/plan.ipynb #009e213a
@@ -311,7 +316,7 @@ def plan_lines(plan,        # Plan
     order += ['trials', *(task.label for task in plan.report)]
     lines = [f'{plan.settings.name}: {plural(chains, "trial")}, {len(tasks)} notebooks in {plan.out}', count,
              f'  {plural(plan.workers, "trial")} at a time with {plural(plan.threads, "thread")} each on {plan.where}',
-             data_line(plan, counts), '  order: ' + ', '.join(order)]
+             data_line(plan, counts), *filter(None, [external_words(plan.settings)]), '  order: ' + ', '.join(order)]
     methods = dict.fromkeys(cell_of(chain[0])[0] for chain in plan.chains if chain)
     for method in methods: lines += method_lines(plan, method, finished, counts)
     to_run = [task.label for task in left if task not in held]

@@ -80,6 +80,10 @@ class StudySettings(SourceSettings):
         (), 'methods that are trained on the smaller sets of train_patients, too; empty: all', decides='grid')
     folds: int = option(0, 'each seed is a cross-validation of so many folds; 0: one random split', least=0,
                         metavar='N', help='cross-validation: each patient is tested once a seed (default: no folds)')
+    external: str = option(
+        '', 'a prepared set that no training sees, which every classifier scores as well', metavar='SET',
+        help='a prepared set of other patients that every classifier scores as well (default: none)')
+    external_hash: str = option('', 'of that set; filled in when the study begins')
     gan: dict = option(dict, 'options of all translators, and of single methods under their names')
     judge: dict = option(dict, 'options of saggan.methods.segmenter.fit_reference_segmenter')
     augment: dict = option(dict, 'options of saggan.methods.method: judged, least_change')
@@ -206,7 +210,7 @@ def study_settings(track='phantom', # key of TRACKS
         for name, value in layer.items():
             if isinstance(value, dict): out[name] = deep_merge(out.get(name) or {}, value)
             elif value is not None: out[name] = value
-    for name in ('source', 'data'):  # notebooks run in another folder
+    for name in ('source', 'data', 'external'):  # notebooks run in another folder
         path = str(out.get(name) or '')
         if path and not path.isdigit(): out[name] = str(Path(path).expanduser().resolve())
     return checked(StudySettings(**out))

@@ -11,6 +11,7 @@ from pathlib import Path
 from ..base.core import read_json, read_yaml, write_text
 from ..base.display import render
 from ..experiment.plan import draws_text
+from .external import external_section
 from .facts import UNMADE
 from .headroom import headroom_section
 from .fits import fits_section
@@ -20,6 +21,7 @@ from .outlines import segmentation_section
 from .page import Section, page
 from .realism import realism_section
 from .results import results_section
+from .traps import traps_section
 from .sections import curves_section, position_section, seeds_section
 from ..study import load_predictions, write_study
 
@@ -53,6 +55,8 @@ def report_sections(run, # folder of a study
                 attempt('Were they trained to the end?', fits_section, saved),
                 attempt('ROC curves', curves_section, predictions),
                 attempt('By slice position', position_section, saved),
+                attempt('Is it a shortcut?', traps_section, saved),
+                attempt('Does it hold elsewhere?', external_section, saved, config),
                 attempt('Every seed', seeds_section, saved),
                 attempt('Does it help a segmentation?', segmentation_section, run),
                 attempt('Synthetic slices', synthetic_section, run, pictures),
