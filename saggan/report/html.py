@@ -18,6 +18,7 @@ from .outlines import segmentation_section
 from .realism import realism_section
 from .traps import traps_section
 from .external import external_section
+from .sites import sites_section
 from .origin import cost_section, data_section, origin_section
 from .page import Section, page
 from .sections import curves_section, position_section, published_section, results_section, seeds_section
@@ -52,6 +53,7 @@ def report_sections(run, # folder of a study
                 attempt('Does it help a classifier?', results_section, table, saved),
                 attempt('ROC curves', curves_section, predictions),
                 attempt('By slice position', position_section, saved),
+                attempt('Site by site', sites_section, run, config, saved),
                 attempt('Does it hold elsewhere?', external_section, saved, config),
                 attempt('Is it a shortcut?', traps_section, saved),
                 attempt('Every seed', seeds_section, saved),
