@@ -76,7 +76,8 @@ def site_split(whole,        # SliceSet
                share=.125):  # of the other patients that are for validation
     "As `fold_split`, a fold being a site. SettingsError as `site_folds`."
     fold_of = fold_of_sites(whole.table)
-    if fold not in fold_of.values(): raise SettingsError(f'there is no fold {fold}: sites make {len(set(fold_of.values()))}.')
+    if fold not in fold_of.values():
+        raise SettingsError(f'there is no fold {fold}: the sites make {len(set(fold_of.values()))}.')
     return tested_in(whole, fold_of, fold, seed, share)
 
 # %% ../../nbs/io/splits.ipynb #7da09a92
