@@ -167,7 +167,7 @@ def grid_options(p, # parser
     "Options that say which trials there are."
     add_options(p, 'methods', 'classifiers', 'extras')
     p.add_argument('--retry', action='store_true', help='execute again what failed before with the same settings')
-    add_options(p, 'seeds', 'train_patients', 'folds', 'external')
+    add_options(p, 'seeds', 'train_patients', 'folds', 'leave_out', 'external')
 
 # %% ../../nbs/cli/arguments.ipynb #42869bb1
 def study_options(p, # parser

@@ -4,19 +4,21 @@
 
 # %% auto #0
 __all__ = ['NOT_READ', 'study_task', 'is_due', 'study_tasks', 'builds_on', 'stages', 'task_name', 'deciding', 'trial_tasks',
-           'report_tasks', 'how_many', 'Plan', 'agreed_settings', 'make_plan', 'cell_of', 'data_counts', 'split_counts',
-           'steps_in_all', 'schedule', 'plural', 'draws_text', 'data_line', 'method_lines', 'plan_lines', 'kind_of',
-           'guess', 'Eta', 'seconds_seen', 'eta_of']
+           'report_tasks', 'how_many', 'Plan', 'with_sites', 'site_words', 'agreed_settings', 'make_plan', 'cell_of',
+           'data_counts', 'split_counts', 'steps_in_all', 'schedule', 'plural', 'draws_text', 'data_line',
+           'method_lines', 'plan_lines', 'kind_of', 'guess', 'Eta', 'seconds_seen', 'eta_of']
 
 # %% ../../nbs/experiment/plan.ipynb #a539e1b0
 import statistics
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from ..base.core import DataError, SettingsError, environment, read_json, sha256
 from ..base.hardware import processors
 from .schema import network_settings
 from ..base.registry import METHODS, NETWORKS, STAGES, stage_of, stages_in, stages_up_to, without_number
+from ..io.dataset import SliceSet
 from ..io.external import check_external, external_words, with_external
+from ..io.splits import site_folds
 from ..io.run_folder import as_draw, files_of_trials, is_trial, method_and_draw, predictions_file, trial_dir
 from .runner import Task, fingerprint, notebooks_folder
 from .settings import data_settings, draws_of, load_settings, merged_settings, trial_settings
@@ -82,6 +84,7 @@ def deciding(config, # settings of a trial, a dict
              ):
     "The settings that decide what a stage of a trial computes."
     left_out = NOT_READ if stage.part == 'extra' else (*NOT_READ, 'segment', 'fidelity')
+    if config.get('leave_out') == 'nothing': left_out += ('leave_out',)
     left_out += ('external',)  # its hash decides, and only for the classifiers
     if stage.name != 'classification' or not config.get('external'): left_out += ('external_hash',)
     return {name: value for name, value in config.items() if name not in left_out}
@@ -157,13 +160,34 @@ class Plan:
     @property
     def where(self): return self.env['gpu'] or 'the processor'
 
+# %% ../../nbs/experiment/plan.ipynb #51fe0001
+def with_sites(settings):  # StudySettings
+    "The settings with as many folds as there are sites, where they are left out one by one. SettingsError."
+    if settings.leave_out != 'site': return settings
+    if not (Path(settings.data or '/nowhere')/'table.csv').exists():
+        raise SettingsError('leave_out=site needs a prepared set, whose sites are known: make one with saggan prepare '
+                            'and name it with --data.')
+    folds = len(site_folds(SliceSet.open(settings.data).table))
+    if settings.folds not in (0, folds):
+        raise SettingsError(f'leave_out=site makes {folds} folds of the sites, but folds={settings.folds} was asked '
+                            'for. Give one of the two.')
+    return replace(settings, folds=folds)
+
+def site_words(settings):  # StudySettings
+    "Which sites the folds are, in one line for the plan; '' where folds are no sites."
+    if settings.leave_out != 'site': return ''
+    found = site_folds(SliceSet.open(settings.data).table)
+    named = [f'f{k} {name}' + (f' ({", ".join(filter(None, sites))})' if name == 'other' else '')
+             for k, (name, sites) in enumerate(found.items())]
+    return '  folds are sites: ' + ', '.join(named)
+
 # %% ../../nbs/experiment/plan.ipynb #8d62fe17
 def agreed_settings(out,           # folder of a study, new or begun
                     settings=None, # StudySettings; None: those of the folder
                     ):
     "The settings to go on with: those asked for and those of the folder. SettingsError when they contradict."
     path = Path(out)/'config.yaml'
-    if settings is not None: settings = with_external(settings)
+    if settings is not None: settings = with_sites(with_external(settings))
     if path.exists():
         before = load_settings(path)
         settings = merged_settings(before, settings or before, out)
@@ -316,7 +340,8 @@ def plan_lines(plan,        # Plan
     order += ['trials', *(task.label for task in plan.report)]
     lines = [f'{plan.settings.name}: {plural(chains, "trial")}, {len(tasks)} notebooks in {plan.out}', count,
              f'  {plural(plan.workers, "trial")} at a time with {plural(plan.threads, "thread")} each on {plan.where}',
-             data_line(plan, counts), *filter(None, [external_words(plan.settings)]), '  order: ' + ', '.join(order)]
+             data_line(plan, counts), *filter(None, [site_words(plan.settings), external_words(plan.settings)]),
+             '  order: ' + ', '.join(order)]
     methods = dict.fromkeys(cell_of(chain[0])[0] for chain in plan.chains if chain)
     for method in methods: lines += method_lines(plan, method, finished, counts)
     to_run = [task.label for task in left if task not in held]

@@ -194,10 +194,12 @@ def parts_of(whole,    # SliceSet
              options): # from `trial_options`
     "As `trial_splits`, of a set that is open: see [io/splits](splits.ipynb)."
     from saggan.io.dataset import assert_disjoint
-    from saggan.io.splits import fold_split, nested_part
+    from saggan.io.splits import fold_split, nested_part, site_split
     draw, fractions = draw_asked(options), tuple(options.get('fractions') or (.7, .1, .2))
+    share = fractions[1]/(fractions[0] + fractions[1])
     if draw.fold is None: data = whole.split(fractions, draw.seed)
-    else: data = fold_split(whole, options['folds'], draw.fold, draw.seed, fractions[1]/(fractions[0] + fractions[1]))
+    elif options.get('leave_out') == 'site': data = site_split(whole, draw.fold, draw.seed, share)
+    else: data = fold_split(whole, options['folds'], draw.fold, draw.seed, share)
     train, val, test = data.of('train'), data.of('val'), data.of('test')
     if draw.patients: train = nested_part(train, draw.patients, draw.seed)
     train = training_part(train, options.get('train_share') or 1., options.get('train_counts'), options['seed'])

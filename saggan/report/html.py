@@ -21,6 +21,7 @@ from .outlines import segmentation_section
 from .page import Section, page
 from .realism import realism_section
 from .results import results_section
+from .sites import sites_section
 from .traps import traps_section
 from .sections import curves_section, position_section, seeds_section
 from ..study import load_predictions, write_study
@@ -57,6 +58,7 @@ def report_sections(run, # folder of a study
                 attempt('By slice position', position_section, saved),
                 attempt('Is it a shortcut?', traps_section, saved),
                 attempt('Does it hold elsewhere?', external_section, saved, config),
+                attempt('Site by site', sites_section, run, config, saved),
                 attempt('Every seed', seeds_section, saved),
                 attempt('Does it help a segmentation?', segmentation_section, run),
                 attempt('Synthetic slices', synthetic_section, run, pictures),
