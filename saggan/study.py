@@ -37,7 +37,9 @@ _all_ = ['CDA_LGG', 'COSTS', 'SOURCES', 'TABLE1', 'by_method', 'cost_of', 'headr
 
 # %% ../nbs/60_study.ipynb #4b7c1655
 LABELS = {name: label_of(name) for name in METHODS}
-PAPER, OPPONENTS, CONTROLS = 'As in Table I of the paper', 'Opponents that read the same data', 'Controls'
+PAPER = 'As in Table I of the paper'
+OPPONENTS = 'Opponents that read the same data'
+CONTROLS = 'Controls'
 ROWS = {PAPER: list(methods_in('table1')), 'Not in Table I': list(methods_in('other')),
         OPPONENTS: list(methods_in('opponent')), CONTROLS: list(methods_in('control')),
         'SAG-GAN with one part left out': list(methods_in('ablation'))}

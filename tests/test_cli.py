@@ -403,7 +403,7 @@ def test_a_terminal_gets_a_bar_and_colour(tmp_path, toys):
     env = {k: v for k, v in os.environ.items() if k not in ('NO_COLOR', 'FORCE_COLOR', 'SAGGAN_QUIET')}
     env['TERM'] = 'xterm'
     command = [sys.executable, '-c', code, 'study', '--methods', 'none', '--seeds', '0', '--extras', '',
-               '--out', str(tmp_path/'run'), str(toys)]
+               '--train-patients', '0', '--out', str(tmp_path/'run'), str(toys)]
     p = subprocess.Popen(command, stdin=slave, stdout=slave, stderr=slave, env=env)
     os.close(slave)
     got = []
