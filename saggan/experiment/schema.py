@@ -206,6 +206,7 @@ def commented(settings, # StudySettings
     out, values = [], part_values(settings)
     for name, o in options_of(StudySettings).items():
         value = getattr(settings, name)
+        if o.retired: continue
         if name != 'gan' and name not in PARTS:
             out.append(yaml_line(value, o))
             continue
