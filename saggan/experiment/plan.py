@@ -212,7 +212,7 @@ def make_plan(settings,    # StudySettings, or None for those of the folder
     "The Plan of a study or of what is asked for now. SettingsError, DataError."
     out, folder = Path(out).resolve(), Path(folder or notebooks_folder()).resolve()
     agreed, env = agreed_settings(out, settings), env or environment()
-    asked = settings if upto else agreed
+    asked = with_sites(settings) if upto else agreed
     first, more = study_tasks(folder, out, agreed)
     # without the demonstrations of its notebook
     of_data = fingerprint(first[0].notebook, first[0].parameters, True, data_settings(agreed))
