@@ -4,16 +4,16 @@
 
 # %% auto #0
 __all__ = ['training_patients', 'fits_by_size', 'in_common', 'mixed', 'curve', 'doubling', 'Worth', 'at_number', 'beyond',
-           'worth', 'in_points', 'in_patients', 'headroom_sentences', 'little_room', 'headroom', 'has_figures',
-           'headroom_of']
+           'worth', 'in_points', 'in_patients', 'headroom_sentences', 'little_room', 'headroom', 'as_drawn',
+           'has_figures', 'headroom_of']
 
 # %% ../../nbs/evaluation/headroom.ipynb #3df6540a
 from dataclasses import dataclass
 import numpy as np, pandas as pd
 from ..base.core import DataError
 from .intervals import Fits, all_fits, inference, only
-from .statistics import MEASURES
-from .trials import of_classifiers, plain_rows
+from .statistics import MEASURES, interval, over_seeds, replicate
+from .trials import is_folded, of_classifiers, plain_rows
 from ..io.run_folder import as_draw
 
 # %% ../../nbs/evaluation/headroom.ipynb #8f76ba03
@@ -183,7 +183,24 @@ def headroom(predictions,     # dict (classifier, method, draw) -> frame
     for classifier, frames in of_classifiers(predictions).items():
         of_measure = {measure: fits_by_size(frames, measure) for measure in measures}
         out[classifier] = {m: headroom_of(sizes, m) for m, sizes in of_measure.items() if has_figures(sizes)}
+        if not is_folded(frames): as_drawn(out[classifier], frames)
     return out
+
+def as_drawn(found,  # dict measure -> from `headroom_of`; the intervals of its curve are replaced
+             frames): # dict (method, draw) -> frame, of single random splits
+    "Give the means on the curve the intervals of the study's table, which draws patients and seeds of single splits."
+    of_size = {}
+    for (method, draw), frame in frames.items():
+        of_size.setdefault(as_draw(draw).patients, {})[method, draw] = frame
+    for own in of_size.values():
+        reps, seed_weights = replicate(own)
+        first = next(iter(own))[0]
+        patients = training_patients({draw: frame for (method, draw), frame in own.items() if method == first})
+        for measure, said in found.items():
+            for row in said['curve']:
+                if row['patients'] != patients: continue
+                values = {draw: f[measure] for (method, draw), f in reps.items() if method == row['method']}
+                row['lo'], row['hi'] = interval(over_seeds(values, seed_weights)[1:])
 
 def has_figures(sizes):  # from `fits_by_size`
     "Has each of its methods a figure at each size? The matched AUC has none where positions are not known."
