@@ -44,6 +44,24 @@ def slices(n, channels=1, size=128, seed=0):
     return ((image + .6 * mask).clamp(-.95, 1) * head - (1 - head)).contiguous(), mask * head
 
 
+def split_arguments(parser):
+    "Arguments of a script that trains on a prepared set: the set, and how its patients are split."
+    parser.add_argument('prepared', help='folder of a prepared set')
+    parser.add_argument('--seed', type=int, default=0, help='of the split, the weights and the batches')
+    parser.add_argument('--fractions', type=names, default=['.5', '.2', '.3'],
+                        help='train,val,test: shares, or patients')
+
+
+def split_parts(a):
+    "The SliceSets train, val and test of what `split_arguments` read; nothing is written into the set."
+    from saggan.io.dataset import SliceSet
+    shares = [float(f) for f in a.fractions]
+    whole = SliceSet.open(a.prepared)
+    whole.folder = None
+    data = whole.split(tuple(share / sum(shares) for share in shares), a.seed)
+    return [data.of(part) for part in ('train', 'val', 'test')]
+
+
 def memory(field='VmRSS'):
     "Resident memory of this process in GiB; `VmHWM` is the highest since `forget_peak`."
     rows = Path('/proc/self/status').read_text().splitlines()

@@ -14,7 +14,7 @@ import time
 
 import numpy as np
 import torch
-from common import names, save, table
+from common import names, save, split_arguments, split_parts, table
 
 from saggan.base.hardware import find_hardware
 from saggan.evaluation.realism import blobs, mean_level, of_like_height, pasted_over, realism
@@ -118,9 +118,7 @@ def filter_rows(judge, test, seed):
 
 def main():
     p = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    p.add_argument('prepared', help='folder of a prepared set')
-    p.add_argument('--seed', type=int, default=0, help='of the split, the weights and the batches')
-    p.add_argument('--fractions', type=names, default=['.5', '.2', '.3'], help='train,val,test: shares, or patients')
+    split_arguments(p)
     p.add_argument('--judges', type=names, default=['before', 'now', 'unet'], help='of before, now, unet')
     p.add_argument('--steps', type=int, default=1200, help='of now and unet')
     p.add_argument('--realism', action='store_true', help='two-sample AUCs of pasted and removed lesions')
@@ -128,11 +126,7 @@ def main():
     p.add_argument('--json', metavar='FILE', help='write the figures there')
     a = p.parse_args()
     torch.set_num_threads(1)
-    fractions = np.array([float(f) for f in a.fractions])
-    whole = SliceSet.open(a.prepared)
-    whole.folder = None  # nothing is written there
-    data = whole.split(tuple(fractions / fractions.sum()), a.seed)
-    train, val, test = (data.of(part) for part in ('train', 'val', 'test'))
+    train, val, test = split_parts(a)
     rows, judge = [], None
     for name in a.judges:
         fitted, row = row_of(name, 300 if name == 'before' else a.steps, train, val, test, a.seed)

@@ -12,15 +12,13 @@ import sys
 import time
 from dataclasses import replace
 
-import numpy as np
 import torch
-from common import names, save, table
+from common import names, save, split_arguments, split_parts, table
 from torch import nn
 
 from saggan.base.hardware import find_hardware
 from saggan.evaluation.segmentation import MaskedBatches, SegmentationFit, outline_figures, outline_table
 from saggan.evaluation.segmentation import segmentation_settings, still_rising
-from saggan.io.dataset import SliceSet
 from saggan.io.splits import nested_part
 from saggan.methods.segmenter import set_point
 from saggan.sampling import ClassicTransform
@@ -65,9 +63,7 @@ def row_of(name, settings, train, val, test):
 
 def main():
     p = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    p.add_argument('prepared', help='folder of a prepared set')
-    p.add_argument('--seed', type=int, default=0, help='of the split, the weights and the batches')
-    p.add_argument('--fractions', type=names, default=['.5', '.2', '.3'], help='train,val,test: shares, or patients')
+    split_arguments(p)
     p.add_argument('--train', type=int, default=0, help='training patients; 0: all')
     p.add_argument('--rows', type=names, default=list(ROWS), help=f'of {", ".join(ROWS)}')
     p.add_argument('--steps', type=int, default=1600, help='of all but `before`')
@@ -75,11 +71,7 @@ def main():
     p.add_argument('--json', metavar='FILE', help='write the figures there')
     a = p.parse_args()
     torch.set_num_threads(1)
-    fractions = np.array([float(f) for f in a.fractions])
-    whole = SliceSet.open(a.prepared)
-    whole.folder = None  # nothing is written there
-    data = whole.split(tuple(fractions / fractions.sum()), a.seed)
-    train, val, test = (data.of(part) for part in ('train', 'val', 'test'))
+    train, val, test = split_parts(a)
     if a.train: train = nested_part(train, a.train, a.seed)
     settings = segmentation_settings(steps=a.steps, width=8, seed=a.seed, device='cpu')
     rows = [row_of(name, settings, train, val, test) for name in a.rows]

@@ -5,8 +5,8 @@
 # %% auto #0
 __all__ = ['PRESETS', 'SEARCHED', 'build_unet', 'slice_figures', 'SegmentationSettings', 'segmentation_settings', 'MaskedBatches',
            'Outliner', 'maps_of', 'outlines', 'validation_dice', 'SegmentationFit', 'still_rising', 'fit_segmenter',
-           'validated_dice', 'search_steps', 'steps_found', 'expected_steps', 'longest_search', 'outline_table',
-           'alarms_of', 'outline_figures', 'decided_segmentation', 'added_slices', 'segment_trial', 'plot_outlines']
+           'validated_dice', 'steps_found', 'expected_steps', 'longest_search', 'outline_table', 'alarms_of',
+           'outline_figures', 'decided_segmentation', 'added_slices', 'segment_trial', 'plot_outlines']
 
 # %% ../../nbs/evaluation/segmentation.ipynb #f83b7d78
 import time
@@ -21,10 +21,10 @@ from torch.nn import functional as F
 from ..base.registry import METHODS
 from ..base.options import Device, Precision, Use, check_names, from_options, option
 from ..io.run_folder import draw_asked, options_of_draw, shared, trial_options, trial_splits
-from ..base.core import DataError, SettingsError, atomic, one_at_a_time, progress
+from ..base.core import DataError, atomic, progress
 from ..base.core import read_json, write_json, write_text
 from ..base.hardware import find_hardware
-from .budget import budget_name, find_budget, search_draws
+from .budget import budget_name, kept_search, search_draws
 from ..losses import mask_loss
 from ..methods.segmenter import OLD_POINT, point_of, set_point
 from ..models.attention import in_batches
@@ -303,26 +303,6 @@ def validated_dice(
 # %% ../../nbs/evaluation/segmentation.ipynb #51d2390a
 SEARCHED = ('search_from', 'search_to', 'batch_size', 'width', 'levels', 'lr', 'evaluate_every')
 
-def search_steps(
-    run,       # folder of a trial
-    settings,  # SegmentationSettings
-    path,      # file to write
-    asked,     # settings that decide, a dict
-):
-    "Search, keeping each try in a file beside `path`, and write what was found."
-    begun, draws = path.with_suffix('.tries.json'), search_draws(trial_options(run))
-    tries = read_json(begun) if begun.exists() else dict(asked=asked, tries=[])
-    if tries['asked'] != asked: tries = dict(asked=asked, tries=[])
-    def measure(lr, steps):
-        tries['tries'].append(dict(lr=lr, steps=steps) | validated_dice(run, settings, draws, steps))
-        tries['tries'][-1]['auc'] = tries['tries'][-1]['dice']  # what `find_budget` looks at
-        write_json(begun, tries)
-        return {name: tries['tries'][-1][name] for name in ('auc', 'dice', 'dices', 'rising')}
-    found = find_budget(measure, settings, tries['tries'])
-    for row in (found, *found['tries']): row.pop('auc', None)
-    write_json(path, found | dict(asked=asked, draws=[str(draw) for draw in draws]))
-    begun.unlink(missing_ok=True)
-
 def steps_found(
     run,       # folder of a trial
     settings,  # SegmentationSettings
@@ -331,12 +311,9 @@ def steps_found(
     SettingsError when the file belongs to a search with other settings."""
     path = shared(run, budget_name('unet', draw_asked(trial_options(run))))
     asked = {name: getattr(settings, name) for name in SEARCHED}
-    with one_at_a_time(path):
-        if not path.exists(): search_steps(run, settings, path, asked)
-        found = read_json(path)
-    if found['asked'] == asked: return found['steps']
-    raise SettingsError(f'{path} was searched with other settings of segment: {found["asked"]}, not {asked}. '
-                        'Delete it, or use the same.')
+    draws = search_draws(trial_options(run))
+    def measure(lr, steps): return validated_dice(run, settings, draws, steps)
+    return kept_search(path, asked, draws, settings, measure, 'dice', 'segment')['steps']
 
 # %% ../../nbs/evaluation/segmentation.ipynb #59071f69
 def expected_steps(

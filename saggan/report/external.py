@@ -35,12 +35,7 @@ EXTERNAL = '''
 <p>Every classifier also scored the {{ patients }} patients of <code>{{ folder }}</code>, none of whom any training
 saw. The interval comes from these patients and from the networks; all networks score the same patients. Thresholds
 are those of the study's own validation.</p>
-{% for part in parts %}
-{% if parts|length > 1 %}
-<h3>{{ part.classifier }}</h3>
-{% endif %}
-{{ method_table(part.cells, head) }}
-{% endfor %}'''
+{{ classifier_tables(parts, head) }}'''
 
 def external_section(saved, config):  # metrics.json; settings of the study, a dict
     "The table on patients from elsewhere; None without an external set."

@@ -4,7 +4,8 @@
 
 # %% auto #0
 __all__ = ['PICTURE', 'STRIP', 'TABLE', 'SECTION', 'CSS_TEXT', 'CSS_TABLES', 'CSS_PICTURES', 'CSS_PHONE', 'PAGE', 'picture',
-           'strip', 'with_range', 'method_name', 'method_row', 'method_table', 'plain_table', 'Section', 'fill', 'page']
+           'strip', 'with_range', 'method_name', 'method_row', 'method_table', 'plain_table', 'Section',
+           'classifier_tables', 'fill', 'page']
 
 # %% ../../nbs/report/page.ipynb #9dda0182
 import re
@@ -134,11 +135,21 @@ class Section:
     def _repr_html_(self): return self.__html__()
 
 # %% ../../nbs/report/page.ipynb #44563a7d
-def fill(template, # of a section: may call `picture`, `strip`, `method_table`, `method_name` and `plain_table`
+def classifier_tables(parts, # list of dicts with classifier, and cells as `method_table` takes them
+                      head,  # list of column titles
+                     ):
+    "A table of methods for each classifier, under its name where there are several."
+    template = ('{% for part in parts %}{% if parts|length > 1 %}<h3>{{ part.classifier }}</h3>{% endif %}'
+                '{{ part.table }}{% endfor %}')
+    shown = [dict(classifier=part['classifier'], table=method_table(part['cells'], head)) for part in parts]
+    return render(template, parts=shown)
+
+def fill(template, # of a section: may call `picture`, `strip` and the tables of this notebook
          **values, # what its other names stand for
         ):
     "HTML of a section's template."
-    tables = dict(method_table=method_table, method_name=method_name, plain_table=plain_table)
+    tables = dict(method_table=method_table, method_name=method_name, plain_table=plain_table,
+                  classifier_tables=classifier_tables)
     return render(template, picture=picture, strip=strip, **tables, **values)
 
 # %% ../../nbs/report/page.ipynb #fd030a69

@@ -24,12 +24,7 @@ def by_site(trials, classifier):  # `cells` of metrics.json; whose
 SITES = '''
 <p>Each fold is a site: it was tested by networks that never saw a patient of it. AUC, mean over repeats; no intervals,
 since a site is a few patients. {% if other %}<i>other</i>: {{ other }}, too small to be tested alone.{% endif %}</p>
-{% for part in parts %}
-{% if parts|length > 1 %}
-<h3>{{ part.classifier }}</h3>
-{% endif %}
-{{ method_table(part.cells, head) }}
-{% endfor %}'''
+{{ classifier_tables(parts, head) }}'''
 
 def sites_section(run, config, saved):  # folder of a study; its settings, a dict; metrics.json
     "AUC of each method on each site; None where folds are no sites. DataError when the prepared set is gone."

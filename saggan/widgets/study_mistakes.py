@@ -17,9 +17,10 @@ from ..base.display import render
 KINDS = ('false positive', 'false negative')
 
 class MistakesPanel(Panel):
-    "A panel with a part that steps through mistakes; it says itself which: `row_of_table`, and where: `finder`."
-    def row_of_table(self): return {}, '', '', None
-    def finder(self): raise NotImplementedError('where are the slices?')
+    """A panel with a part that steps through mistakes.
+
+    Its own class says which, by a method `row_of_table` that returns the arguments of `mistakes`, and where the slices
+    are, by a method `finder` that returns a Finder."""
 
 @patch
 def mistakes_part(self: MistakesPanel):
