@@ -16,7 +16,7 @@ from ..base.core import SagganError, one_at_a_time, read_json, write_json
 from .intervals import all_fits, inference
 from .metrics import read_predictions, write_predictions
 from .position import overlap_weights
-from .realism import STEPS, fit_crop_network, plain
+from .realism import STEPS, dealt, donors_of, fit_crop_network, parts_of_slices, plain
 from .statistics import interval, over_seeds, replicate
 from ..io.dataset import FOREGROUND_THRESHOLD, SliceSet
 from ..io.run_folder import as_draw, classifier_dir, trial_dir, trial_options, trial_splits
@@ -123,7 +123,7 @@ def reduced(
 ):
     "The slices, those that are larger than `most` made smaller by means over areas."
     longer = max(images.shape[-2:])
-    return images if longer <= most else F.interpolate(images, scale_factor=most/longer, mode='area')
+    return images if longer <= most or not len(images) else F.interpolate(images, scale_factor=most/longer, mode='area')
 
 def alike_in_label(
     real,       # SliceSet
@@ -171,20 +171,21 @@ def probe(
     steps=120,  # of each of three trainings
 ):
     """Dict: auc of generated against real on patients that the network has not seen; label_auc of the same answers
-    for the label among the generated, label_auc_real among the real; lesion_share and real_share of lesions; slices.
-    NaN where undefined."""
+    for the label among the generated, label_auc_real among the real; lesion_share and real_share of lesions; slices,
+    and how many of them were dropped since their donor is on another side than their patient. NaN where undefined."""
     shares = {f'{name}_share': float((side.table.label == 1).mean())
               for name, side in (('lesion', synthetic), ('real', real))}
-    sides = alike_in_label(real, synthetic, seed)
-    names = [side.table.patient.to_numpy(str) for side in sides]
+    donors = donors_of(synthetic.table)
+    part_of = dealt([*real.table.patient, *synthetic.table.patient, *donors], [seed, 73])
+    clean = np.flatnonzero(parts_of_slices(part_of, synthetic.table.patient, donors) >= 0)
+    sides = alike_in_label(real, synthetic.take(clean), seed)
+    lies_in = [parts_of_slices(part_of, *[side.table.patient]*2) for side in sides]
     images, labels = [reduced(side.tensors()[0]) for side in sides], [side.table.label.to_numpy() for side in sides]
-    order = np.random.default_rng([seed, 73]).permutation(sorted({*names[0], *names[1]}))
     parts = []
-    for part in (order[k::3] for k in range(3)):
-        inside = [np.isin(n, part) for n in names]
-        parts.append([values[rows] for kind in (images, labels) for values, rows in zip(kind, inside)])
+    for k in range(3):
+        parts.append([values[part == k] for kind in (images, labels) for values, part in zip(kind, lies_in)])
     aucs = dict(zip(('auc', 'label_auc', 'label_auc_real'), probe_parts(parts, seed, steps)))
-    return aucs | shares | dict(slices=len(synthetic))
+    return aucs | shares | dict(slices=len(synthetic), dropped=len(synthetic) - len(clean))
 
 def probe_parts(parts, seed, steps):  # as in `probe_part` and `probe`
     "(3,) means of what `probe_part` says of each part in turn, NaN where none knows it or a part lacks a side."
@@ -204,7 +205,7 @@ def probe_trial(
     if not (run/'synthetic'/'settings.json').exists(): return None
     synthetic, asked, path = SliceSet.open(run/'synthetic'), trial_options(run), run/'traps.json'
     steps = STEPS[(asked.get('gan') or {}).get('preset', 'paper')]
-    about = dict(synthetic=synthetic.hash, steps=steps, seed=asked['seed'])
+    about = dict(synthetic=synthetic.hash, steps=steps, seed=asked['seed'], apart='patients and donors')
     with one_at_a_time(path):
         known = read_json(path) if path.exists() else {}
         if {name: known.get(name) for name in about} == about: return known

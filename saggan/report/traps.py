@@ -136,7 +136,9 @@ the real slices, and the network's answer should say no more of the label among 
 ones.</p>
 {{ method_table(probes, probe_head) }}
 <p class="note">Means over trials; the network sees slices of 64 pixels at most, as many of each label on both sides,
-and never a test patient. A gap: all generated slices have one label, or too few patients.</p>
+and never a test patient. {% if dropped %}{{ dropped }} pasted slices were left out, whose lesion is of a patient on
+another side of the network's own test than the slice. {% endif %}A gap: all generated slices have one label, or too
+few patients.</p>
 {% endif %}'''
 
 def traps_section(saved):  # metrics.json
@@ -149,5 +151,6 @@ def traps_section(saved):  # metrics.json
                           figure=plot_shortcuts(own, saved, classifier)))
     probes = probe_cells(traps.get('probe') or [])
     if not parts and not probes: return None
-    body = fill(TRAPS, parts=parts, probes=probes, blackout_head=BLACKOUT_HEAD, probe_head=PROBE_HEAD)
+    dropped = sum(row.get('dropped') or 0 for row in traps.get('probe') or [])
+    body = fill(TRAPS, parts=parts, probes=probes, blackout_head=BLACKOUT_HEAD, probe_head=PROBE_HEAD, dropped=dropped)
     return Section('Is it a shortcut?', body)
