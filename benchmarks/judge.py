@@ -96,13 +96,15 @@ def cases(test, seed):
     at = [rows[h] for h in pasted.table.source_sha256]
     into, sources = x[at], normal.take(at)
     healthy = x[np.roll(at, 7)]
-    tissue = x[of_like_height(lesion.table.position, normal.table.position)]
+    like = of_like_height(lesion.table.position, normal.table.position)
+    removed = offered(pasted_over(t, x[like], m), 0 * m, lesion, 0)
+    removed.table['pasted_patient'] = normal.table.patient.to_numpy()[like]
     return {'untouched, added': offered(into, places, sources, 1),
             'healthy tissue, added': offered(pasted_over(into, healthy, places), places, sources, 1),
             'real lesion, added': pasted,
             'untrained blob, added': offered(blobs(into, places, mean_level(t, m), seed), places, sources, 1),
             'untouched, removed': offered(t, 0 * m, lesion, 0),
-            'healthy tissue, removed': offered(pasted_over(t, tissue, m), 0 * m, lesion, 0)}
+            'healthy tissue, removed': removed}
 
 
 def filter_rows(judge, test, seed):

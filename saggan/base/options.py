@@ -120,7 +120,7 @@ def listed(words, # texts
     return f'{", ".join(quoted[:-1])} or {quoted[-1]}'
 
 # %% ../../nbs/base/options.ipynb #8d5999b9
-DECIDES = ('results', 'source', 'data', 'grid', 'nothing')
+DECIDES = ('results', 'source', 'data', 'grid', 'judging', 'nothing')
 
 @dataclass(frozen=True)
 class Option:

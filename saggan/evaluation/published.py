@@ -44,6 +44,8 @@ CDA_LGG = dict(  # accuracy, AUC, recall, F1, Dice of a U-Net
     uaggan=(.9471, .9375, .8932, .9296, .6956),
     aggan=(.9346, .9304, .9110, .9159, .6897),
     saggan=(.9485, .9418, .9120, .9326, .7130))
+
+# %% ../../nbs/evaluation/published.ipynb #ed56903d
 SOURCES = dict(
     brats='SAG-GAN, Table I, BraTS',
     brats_s='SAG-GAN, Table I, BraTS_S',

@@ -4,9 +4,9 @@
 
 # %% auto #0
 __all__ = ['FLOORS', 'MOST_REAL', 'STEPS', 'crops', 'blacked_out', 'crop_network', 'mixed_batch', 'auc_of', 'fit_crop_network',
-           'two_sample_auc', 'blobs', 'mean_level', 'of_like_height', 'pasted_over', 'sides_added', 'rows_of_sources',
-           'sides_removed', 'realism', 'some_real', 'turned_over', 'set_floors', 'plain', 'floors_of',
-           'measure_realism', 'realism_of_study']
+           'donors_of', 'dealt', 'parts_of_slices', 'two_sample_auc', 'blobs', 'mean_level', 'of_like_height',
+           'pasted_over', 'sides_added', 'rows_of_sources', 'sides_removed', 'realism', 'apart', 'some_real',
+           'turned_over', 'set_floors', 'plain', 'floors_of', 'measure_realism', 'realism_of_study']
 
 # %% ../../nbs/evaluation/realism.ipynb #13080442
 import json
@@ -93,20 +93,43 @@ def fit_crop_network(train,          # real and synthetic crops, two tensors
     net.load_state_dict(state)
     return net.eval()
 
+# %% ../../nbs/evaluation/realism.ipynb #645a275d
+def donors_of(table):  # of slices that were made
+    "(N,) the patient that a slice's lesion or tissue was pasted from; its own patient where nothing was pasted."
+    own = table.patient.to_numpy(str)
+    if 'pasted_patient' not in table: return own
+    pasted = table.pasted_patient.fillna('').to_numpy(str)
+    return np.where(pasted == '', own, pasted)
+
+def dealt(names, draw):  # patients, each as often as one likes; seed of the draw
+    "Dict patient -> part 0, 1 or 2, dealt at random into three parts of one size."
+    order = np.random.default_rng(draw).permutation(sorted({str(name) for name in names}))
+    return {name: k % 3 for k, name in enumerate(order)}
+
+def parts_of_slices(
+    part_of,   # from `dealt`
+    patients,  # (N,) names
+    donors,    # (N,) names, from `donors_of`; the patients again for real slices
+):
+    "(N,) the part of each slice; -1 where its donor is in another one: it would be on both sides of a test."
+    parts, given = (np.array([part_of[str(name)] for name in names], int) for names in (patients, donors))
+    return np.where(parts == given, parts, -1)
+
 # %% ../../nbs/evaluation/realism.ipynb #478894f2
 def two_sample_auc(real: torch.Tensor,       # (N, C, S, S) crops in [-1, 1]
                    real_patients,            # (N,) names
                    synthetic: torch.Tensor,  # (M, C, S, S)
                    synthetic_patients,       # (M,) names
                    seed: int = 0,            # of parts, weights and batches
-                   steps: int = 120):        # of each of the three trainings
+                   steps: int = 120,         # of each of the three trainings
+                   donors=None):             # (M,) names that was pasted from; None: nothing was
     """AUC with which a network tells real from synthetic crops of patients that it has not seen, in [0, 1];
-    .5: not at all. NaN where a part of the patients lacks one side. Source: Lopez-Paz and Oquab, ICLR 2017."""
-    names = [np.asarray(patients) for patients in (real_patients, synthetic_patients)]
-    order = np.random.default_rng([seed, 61]).permutation(sorted({*names[0], *names[1]}))
-    parts = []
-    for part in (order[k::3] for k in range(3)):
-        parts.append([side[torch.from_numpy(np.isin(n, part))] for side, n in zip((real, synthetic), names)])
+    .5: not at all. Crops whose donor is in another part than their patient are left out. NaN where a part of the
+    patients lacks one side. Source: Lopez-Paz and Oquab, ICLR 2017."""
+    donors = synthetic_patients if donors is None else donors
+    part_of = dealt([*real_patients, *synthetic_patients, *donors], [seed, 61])
+    there = parts_of_slices(part_of, real_patients, real_patients), parts_of_slices(part_of, synthetic_patients, donors)
+    parts = [[side[torch.from_numpy(part == k)] for side, part in zip((real, synthetic), there)] for k in range(3)]
     if any(len(side) == 0 for part in parts for side in part): return float('nan')
     aucs = []
     with torch.random.fork_rng(devices=[]):
@@ -163,7 +186,7 @@ def sides_added(synthetic,        # SliceSet of slices that got a lesion, with t
                 real,             # SliceSet of the slices they were made from, of both classes
                 seed: int = 0,
                 floors=FLOORS):   # which of them
-    """Two-sample tests for added lesions: name -> (real slices, masks, patients, others, masks, patients).
+    """Two-sample tests for added lesions: name -> (real slices, masks, patients, others, masks, patients, donors).
     Raises DataError when a synthetic slice has no source in `real`."""
     lesion = real.of(label=1)
     images, masks, _ = lesion.tensors()
@@ -171,14 +194,14 @@ def sides_added(synthetic,        # SliceSet of slices that got a lesion, with t
     made, placed, _ = synthetic.tensors()
     sources = real.take(rows_of_sources(synthetic, real))
     untouched, patients = sources.tensors()[0], sources.table.patient
-    sides = dict.fromkeys(('', '_context'), (*theirs, made, placed, patients))
-    sides['_untouched'] = *theirs, untouched, placed, patients
+    sides = dict.fromkeys(('', '_context'), (*theirs, made, placed, patients, donors_of(synthetic.table)))
+    sides['_untouched'] = *theirs, untouched, placed, patients, patients
     if '_copy_paste' in floors:
         pasted = paste_all(real, seed)
-        sides['_copy_paste'] = *theirs, *pasted.tensors()[:2], pasted.table.patient
+        sides['_copy_paste'] = *theirs, *pasted.tensors()[:2], pasted.table.patient, donors_of(pasted.table)
     if '_untrained' in floors:
         blob = blobs(untouched, placed, mean_level(images, masks), seed)
-        sides['_untrained'] = *theirs, blob, placed, patients
+        sides['_untrained'] = *theirs, blob, placed, patients, patients
     return {f'added{floor}': sides[floor] for floor in floors}
 
 def rows_of_sources(synthetic, real):  # SliceSets
@@ -201,14 +224,16 @@ def sides_removed(synthetic,        # SliceSet of slices that lost their lesion
     sources = real.take(rows_of_sources(synthetic, real))
     untouched, masks, _ = sources.tensors()
     patients = sources.table.patient
-    sides = dict.fromkeys(('', '_context'), (*theirs, synthetic.tensors()[0], masks, patients))
-    sides['_untouched'] = *theirs, untouched, masks, patients
+    own = synthetic.tensors()[0], masks, patients, donors_of(synthetic.table)
+    sides = dict.fromkeys(('', '_context'), (*theirs, *own))
+    sides['_untouched'] = *theirs, untouched, masks, patients, patients
     if '_copy_paste' in floors:
-        tissue = images[of_like_height(sources.table.position, normal.table.position)]
-        sides['_copy_paste'] = *theirs, pasted_over(untouched, tissue, masks), masks, patients
+        rows = of_like_height(sources.table.position, normal.table.position)
+        over = pasted_over(untouched, images[rows], masks)
+        sides['_copy_paste'] = *theirs, over, masks, patients, normal.table.patient.to_numpy()[rows]
     if '_untrained' in floors:
         tissue_level = mean_level(images, (images.amax(1, keepdim=True) > FOREGROUND_THRESHOLD).float())
-        sides['_untrained'] = *theirs, blobs(untouched, masks, tissue_level, seed), masks, patients
+        sides['_untrained'] = *theirs, blobs(untouched, masks, tissue_level, seed), masks, patients, patients
     return {f'removed{floor}': sides[floor] for floor in floors}
 
 # %% ../../nbs/evaluation/realism.ipynb #10055a71
@@ -219,7 +244,8 @@ def realism(synthetic,         # SliceSet of slices made from real ones, with `s
             steps: int = 120,  # of each training, three an AUC
             floors=FLOORS):    # which of them; '': the slices themselves
     """Two-sample AUCs of added and removed slices, each beside its floors (untouched, context, copy_paste, untrained),
-    and numbers of slices, a flat dict; NaN where there are too few patients. Raises DataError without sources."""
+    and numbers of slices, a flat dict; NaN where there are too few patients. dropped_*: how many slices were left out
+    since what is pasted in them is of a patient on the other side of the test. Raises DataError without sources."""
     figures = {}
     side = min(side, *real.images.shape[2:])
     for label, name, sides_of in ((1, 'added', sides_added), (0, 'removed', sides_removed)):
@@ -228,11 +254,17 @@ def realism(synthetic,         # SliceSet of slices made from real ones, with `s
         if not there.any(): continue
         figures[f'n_{name}'] = int(there.sum())
         for test, pair in sides_of(synthetic.take(np.flatnonzero(there)), real, seed, floors).items():
-            a, masks_a, patients_a, b, masks_b, patients_b = pair
+            a, masks_a, patients_a, b, masks_b, patients_b, donors = pair
+            if test == name: figures[f'dropped_{name}'] = apart(patients_a, patients_b, donors, seed)
             if test.endswith('context'): a, b = blacked_out(a, masks_a), blacked_out(b, masks_b)
             figures[f'realism_{test}'] = two_sample_auc(
-                crops(a, masks_a, side), patients_a, crops(b, masks_b, side), patients_b, seed, steps)
+                crops(a, masks_a, side), patients_a, crops(b, masks_b, side), patients_b, seed, steps, donors)
     return figures
+
+def apart(real_patients, patients, donors, seed):  # as in `two_sample_auc`
+    "How many of the synthetic slices it leaves out."
+    part_of = dealt([*real_patients, *patients, *donors], [seed, 61])
+    return int((parts_of_slices(part_of, patients, donors) < 0).sum())
 
 # %% ../../nbs/evaluation/realism.ipynb #22be6f1b
 MOST_REAL = 200  # real slices of each class that are compared
@@ -262,9 +294,10 @@ def set_floors(train,           # SliceSet of the training split
     real = some_real(train, seed)
     pasted, (images, masks, labels) = paste_all(real, seed), real.tensors()
     sources, normal = real.of(label=1), real.of(label=0)
-    tissue = images[labels == 0][of_like_height(sources.table.position, normal.table.position)]
-    table = sources.table.drop(columns='sha256').assign(label=0, source_sha256=sources.table.sha256.to_numpy())
-    over = pasted_over(images[labels == 1], tissue, masks[labels == 1])
+    rows = of_like_height(sources.table.position, normal.table.position)
+    table = sources.table.drop(columns='sha256').assign(label=0, source_sha256=sources.table.sha256.to_numpy(),
+                                                        pasted_patient=normal.table.patient.to_numpy()[rows])
+    over = pasted_over(images[labels == 1], images[labels == 0][rows], masks[labels == 1])
     over = SliceSet.from_arrays(over, 0*masks[labels == 1], table)
     floors = '', '_context', '_untouched', '_untrained'
     figures = realism(concat(pasted, over), real, seed, steps=steps, floors=floors)
@@ -281,7 +314,7 @@ def floors_of(run,     # folder of a trial
               steps):  # of each training
     "The floors of the trial's training set: read where they are, else measured and written for all its trials."
     asked = trial_options(run)
-    digest = sha256(json.dumps([train.hash, steps, MOST_REAL]).encode())[:8]
+    digest = sha256(json.dumps([train.hash, steps, MOST_REAL, 'donors apart']).encode())[:8]
     path = shared(run, f'realism-{draw_asked(asked)}-{digest}.json')
     with one_at_a_time(path):
         if not path.exists(): write_json(path, plain(set_floors(train, asked['seed'], steps)))

@@ -4,9 +4,9 @@
 
 # %% auto #0
 __all__ = ['NOT_READ', 'study_task', 'is_due', 'study_tasks', 'builds_on', 'stages', 'task_name', 'deciding', 'trial_tasks',
-           'report_tasks', 'how_many', 'Plan', 'with_sites', 'site_words', 'agreed_settings', 'make_plan', 'cell_of',
-           'data_counts', 'split_counts', 'steps_in_all', 'schedule', 'plural', 'draws_text', 'data_line',
-           'method_lines', 'plan_lines', 'kind_of', 'guess', 'Eta', 'seconds_seen', 'eta_of']
+           'report_tasks', 'how_many', 'Plan', 'set_of', 'with_sites', 'site_words', 'others_in', 'agreed_settings',
+           'make_plan', 'cell_of', 'data_counts', 'split_counts', 'steps_in_all', 'schedule', 'plural', 'draws_text',
+           'data_line', 'method_lines', 'plan_lines', 'kind_of', 'guess', 'Eta', 'seconds_seen', 'eta_of']
 
 # %% ../../nbs/experiment/plan.ipynb #a539e1b0
 import statistics
@@ -161,45 +161,57 @@ class Plan:
     def where(self): return self.env['gpu'] or 'the processor'
 
 # %% ../../nbs/experiment/plan.ipynb #51fe0001
-def with_sites(settings):  # StudySettings
+def set_of(settings, out):  # StudySettings; folder of the study
+    "The study's prepared set: the one that it names, or that of its folder, where it may not be yet."
+    return Path(settings.data or Path(out)/'data')
+
+def with_sites(settings, out):  # StudySettings; folder of the study
     "The settings with as many folds as there are sites, where they are left out one by one. SettingsError."
     if settings.leave_out != 'site': return settings
-    if not (Path(settings.data or '/nowhere')/'table.csv').exists():
-        raise SettingsError('leave_out=site needs a prepared set, whose sites are known: make one with saggan prepare '
-                            'and name it with --data.')
-    folds = len(site_folds(SliceSet.open(settings.data).table))
+    data = set_of(settings, out)
+    if not (data/'table.csv').exists():
+        raise SettingsError(f'leave_out=site must know the sites before anything runs, and {data} is no prepared set. '
+                            'Make one with saggan prepare SOURCE --out FOLDER and name it with --data FOLDER; the set '
+                            'of another study is its folder data.')
+    folds = len(site_folds(SliceSet.open(data).table))
     if settings.folds not in (0, folds):
         raise SettingsError(f'leave_out=site makes {folds} folds of the sites, but folds={settings.folds} was asked '
                             'for. Give one of the two.')
     return replace(settings, folds=folds)
 
-def site_words(settings):  # StudySettings
+def site_words(settings, out):  # StudySettings; folder of the study
     "Which sites the folds are, in one line for the plan; '' where folds are no sites."
     if settings.leave_out != 'site': return ''
-    found = site_folds(SliceSet.open(settings.data).table)
+    found = site_folds(SliceSet.open(set_of(settings, out)).table)
     named = [f'f{k} {name}' + (f' ({", ".join(filter(None, sites))})' if name == 'other' else '')
              for k, (name, sites) in enumerate(found.items())]
     return '  folds are sites: ' + ', '.join(named)
 
 # %% ../../nbs/experiment/plan.ipynb #8d62fe17
+def others_in(out):  # folder of a study that has not begun
+    "Does it hold anything but a prepared set, which the study then takes, and what that was made of?"
+    names = {p.name for p in Path(out).iterdir() if not p.name.startswith('.lock')} if Path(out).exists() else set()
+    if (Path(out)/'data'/'settings.json').exists(): names -= {'data', 'data.phantom'}
+    return bool(names)
+
 def agreed_settings(out,           # folder of a study, new or begun
                     settings=None, # StudySettings; None: those of the folder
                     ):
     "The settings to go on with: those asked for and those of the folder. SettingsError when they contradict."
     path = Path(out)/'config.yaml'
-    if settings is not None: settings = with_sites(with_external(settings))
+    if settings is not None: settings = with_sites(with_external(settings), out)
     if path.exists():
         before = load_settings(path)
         settings = merged_settings(before, settings or before, out)
     elif settings is None:
         start = f'Start one with saggan study --out {out}'
         raise SettingsError(f'{out}: no config.yaml, so there is no study here. {start}')
-    elif Path(out).exists() and any(not p.name.startswith('.lock') for p in Path(out).iterdir()):
+    elif others_in(out):
         raise SettingsError(f'{out}: this folder holds other things and no config.yaml. Give another --out.')
     for there in (settings.source, settings.data):
         if there and not there.isdigit() and not Path(there).exists():
             raise SettingsError(f'{there}: there is no such folder.')
-    check_external(settings, settings.data or Path(out)/'data')
+    check_external(settings, set_of(settings, out))
     return settings
 
 # %% ../../nbs/experiment/plan.ipynb #009e213a
@@ -212,7 +224,7 @@ def make_plan(settings,    # StudySettings, or None for those of the folder
     "The Plan of a study or of what is asked for now. SettingsError, DataError."
     out, folder = Path(out).resolve(), Path(folder or notebooks_folder()).resolve()
     agreed, env = agreed_settings(out, settings), env or environment()
-    asked = with_sites(settings) if upto else agreed
+    asked = with_sites(settings, out) if upto else agreed
     first, more = study_tasks(folder, out, agreed)
     # without the demonstrations of its notebook
     of_data = fingerprint(first[0].notebook, first[0].parameters, True, data_settings(agreed))
@@ -235,7 +247,7 @@ def cell_of(task):  # Task
 
 def data_counts(plan):  # Plan
     "Counts of the prepared set as a dict with patients, slices and lesion; {} while there is none."
-    try: return dict(read_json(Path(plan.settings.data or plan.out/'data')/'settings.json')['counts'])
+    try: return dict(read_json(set_of(plan.settings, plan.out)/'settings.json')['counts'])
     except (DataError, KeyError): return {}
 
 # %% ../../nbs/experiment/plan.ipynb #f21515fd
@@ -340,7 +352,8 @@ def plan_lines(plan,        # Plan
     order += ['trials', *(task.label for task in plan.report)]
     lines = [f'{plan.settings.name}: {plural(chains, "trial")}, {len(tasks)} notebooks in {plan.out}', count,
              f'  {plural(plan.workers, "trial")} at a time with {plural(plan.threads, "thread")} each on {plan.where}',
-             data_line(plan, counts), *filter(None, [site_words(plan.settings), external_words(plan.settings)]),
+             data_line(plan, counts),
+             *filter(None, [site_words(plan.settings, plan.out), external_words(plan.settings)]),
              '  order: ' + ', '.join(order)]
     methods = dict.fromkeys(cell_of(chain[0])[0] for chain in plan.chains if chain)
     for method in methods: lines += method_lines(plan, method, finished, counts)

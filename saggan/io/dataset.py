@@ -16,7 +16,7 @@ from ..base.core import DataError, SettingsError, read_json, sha256, write_json,
 # %% ../../nbs/io/dataset.ipynb #ee7a5803
 COLUMNS = ['patient', 'site', 'volume', 'slice', 'position', 'label', 'lesion_px', 'foreground', 'split', 'source',
            'sha256']
-_TEXT = dict.fromkeys(['patient', 'site', 'volume', 'split', 'source', 'sha256'], str)
+_TEXT = dict.fromkeys(['patient', 'pasted_patient', 'site', 'volume', 'split', 'source', 'sha256'], str)
 SPLITS = ('train', 'val', 'test')
 
 # %% ../../nbs/io/dataset.ipynb #9071ead8

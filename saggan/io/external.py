@@ -64,8 +64,8 @@ def check_external(settings, data):  # StudySettings, with the hash; folder of t
     if not settings.external: return
     external = external_set(settings.external)
     if external.hash != settings.external_hash:
-        raise refused(settings.external, 'it is another set than the study began with',
-                      'Put that set back, or begin a new study with another --out.')
+        raise refused(settings.external, 'it is another set than the study was given',
+                      'Put that set back; or take it away with --external none, and then name the new one.')
     check_shape(external, settings)
     if (Path(data)/'settings.json').exists(): check_apart(external, SliceSet.open(data))
 

@@ -84,11 +84,16 @@ def left_out_text(facts, # Facts
     return bullets(shown)
 
 def sites_text(facts): # Facts
-    "Patients and slices of each site."
+    "Patients and slices of each site; a line for those whose site is not known."
     table = facts.data().table
-    rows = [[site, part.patient.nunique(), len(part), value(part.label.mean())]
-            for site, part in table[table.site != ''].groupby('site')]
-    return table_md(['site', 'patients', 'slices', 'prevalence'], rows)
+    if 'site' not in table or set(table.site) <= {''}:
+        return 'The sites are not known: the names of the patients and their folders carry none.'
+    rows = [[site or 'not known', part.patient.nunique(), len(part), int(part.label.sum()), value(part.label.mean())]
+            for site, part in table.groupby('site')]
+    count = sum(row[0] != 'not known' for row in rows)
+    text = f'{count} site{"s" if count > 1 else ""}.'
+    if facts.config.get('leave_out') == 'site': text += ' Each was tested by networks that saw no patient of it.'
+    return text + '\n\n' + table_md(['site', 'patients', 'slices', 'with a lesion', 'prevalence'], rows)
 
 def bias_text(facts): # Facts
     "What the set itself says about its bias: where normal slices come from, and what position alone tells."
