@@ -7,11 +7,14 @@ from safetensors.torch import load_file
 from saggan.base.core import read_json
 from saggan.cli.main import main
 from saggan.data import prepare
-from saggan.experiment.batch import run_study
+from saggan.classification import classify_trial
+from saggan.experiment.batch import open_study, run_study
+from saggan.experiment.plan import make_plan
 from saggan.experiment.settings import load_settings, study_settings
 
+CLASSIFY = dict(steps=4, lr=1e-3, evaluate_every=2)
 SMALL = ['--preset', 'smoke', '--methods', 'none', '--extras', '', '--workers', '1',
-         '--set', 'classify.steps=4', '--set', 'classify.lr=1e-3', '--set', 'classify.evaluate_every=2']
+         *(word for name, value in CLASSIFY.items() for word in ('--set', f'classify.{name}={value}'))]
 
 
 @pytest.fixture(scope='module')
@@ -29,10 +32,13 @@ def test_a_begun_study_is_judged_elsewhere_without_training_again(tmp_path, else
     trial = out/'trials'/'none-s0'/'classifier'/'resnet18'
     def files(): return [(p.name, p.stat().st_mtime_ns) for p in sorted(trial.glob('l*'))]
     def splits(): return set(pd.read_csv(trial/'predictions.csv').split)
-    assert main(['study', *SMALL, '--out', str(out)]) == 0
+    small = study_settings(preset='smoke', methods=('none',), extras=(), workers=1, classify=CLASSIFY)
+    run_study(small, out, say=str, upto='classification')
     trained, weights = files(), load_file(trial/'weights.safetensors')
     assert splits() == {'val', 'test'} and [name for name, _ in trained] == ['latest.pt', 'log.jsonl']
     before = pd.read_csv(trial/'predictions.csv')
+    done = trial.parents[1]/'notebooks'/'classification-resnet18.done.json'
+    seconds = read_json(done)['seconds']
     assert main(['study', '--external', str(elsewhere), '--out', str(out)]) == 0
     assert files() == trained, 'not a step was made'
     again = load_file(trial/'weights.safetensors')
@@ -40,13 +46,19 @@ def test_a_begun_study_is_judged_elsewhere_without_training_again(tmp_path, else
     after = pd.read_csv(trial/'predictions.csv')
     pd.testing.assert_frame_equal(after[after.split != 'external'], before)
     assert (after.split == 'external').any() and load_settings(out).external == str(elsewhere)
-    row = read_json(out/'metrics.json')['external'][0]
+    assert read_json(done)['seconds'] > seconds, 'what the training took is not forgotten'
+    saved = read_json(out/'metrics.json')
+    row = saved['external'][0]
+    assert saved['traps']['box'][0]['fits'] == 1
     assert (row['method'], row['measure'], row['patients']) == ('none', 'auc', 4)
     assert 'Does it hold elsewhere?' in (out/'report.html').read_text()
     capsys.readouterr()
     assert main(['study', '--external', str(elsewhere), '--out', str(out)]) == 0
     assert 'nothing left to run' in capsys.readouterr().out
-    run_study(study_settings(**vars(load_settings(out)) | dict(external='none')), out, say=str, upto='classification')
+    plan = make_plan(study_settings(**vars(load_settings(out)) | dict(external='none')), out)
+    assert [task.name for chain in plan.chains for task in chain if not task.finished()] == ['classification-resnet18']
+    open_study(plan)
+    classify_trial(out/'trials'/'none-s0')
     assert files() == trained and splits() == {'val', 'test'} and load_settings(out).external == ''
 
 

@@ -160,6 +160,7 @@ def notebook_seconds(task, # Task
         probed = PROBE*slowness(costs)*REALISM_STEPS[plan.settings.gan.get('preset', 'paper')]*added
         scored = n['test'] + external_slices(plan.settings)  # blacked out, and from elsewhere
         again = scored*judges[classifier.name]['slice']
+        if task.judging_left(): return fixed + again + (n['val'] + n['test'])*judges[classifier.name]['slice']
         return fixed + classifier_seconds(classifier, judges[classifier.name], n, file, added) + again + probed
     if stage == 'segmentation':
         segmentation, outlined = part_settings(plan.settings)[1], method in METHODS and METHODS[method].outlined
@@ -203,7 +204,7 @@ def task_seconds(plan, # saggan.experiment.plan.Plan
     out, known = {}, 0.
     for task in plan.tasks:
         if task.finished(): continue
-        before = times_seen(seen, task)
+        before = () if task.judging_left() else times_seen(seen, task)
         own = split_counts(plan.settings, costs['counts'], cell_of(task)[1] or 0)
         out[task.label] = statistics.median(before) if before else notebook_seconds(task, plan, costs, own)
         if before: known += out[task.label]

@@ -104,8 +104,11 @@ def trial_tasks(folder,   # with the notebooks
         path, parameters, files = Path(folder)/stage.notebook, dict(run=str(trial)), ()
         if classifier: parameters['classifier'], files = classifier, (predictions_file(trial, classifier),)
         marks[name] = fingerprint(path, parameters, True, deciding(config, stage), marks[before])
+        alone = deciding(dict(config, external=''), stage)  # what it trains
+        trained = fingerprint(path, parameters, True, alone, marks[before]) if classifier else ''
         output = trial/'notebooks'/f'{title}.ipynb'
-        chain.append(Task(f'{trial.name} {title}', path, output, parameters, True, marks[name], marks[before], files))
+        chain.append(Task(f'{trial.name} {title}', path, output, parameters, True, marks[name], marks[before], files,
+                          trained))
     return chain
 
 # %% ../../nbs/experiment/plan.ipynb #07f6feeb

@@ -76,6 +76,7 @@ class Task:
     mark: str = ''  # its fingerprint
     after: str = ''  # fingerprint of the task it builds on
     files: tuple = ()  # what it must have left, or it is not finished
+    trained: str = ''  # its fingerprint but for the set it is judged on beside the test; '': there is none
 
     @property
     def name(self): return self.label.rpartition(' ')[2]  # without the trial: 'classification-resnet18'
@@ -100,6 +101,14 @@ def failed_before(self: Task):
     error = self.failed.with_suffix('.json')
     try: return error.exists() and read_json(error).get('mark') == self.mark
     except DataError: return False
+
+@patch
+def judging_left(self: Task):
+    "Seconds of the run that left its network, where the same one is only to be judged on other slices; else 0."
+    if not self.trained or self.finished() or not self.done.exists(): return 0.
+    try: done = read_json(self.done)
+    except DataError: return 0.
+    return float(done.get('seconds') or 0) if self.trained == done.get('trained', done.get('mark')) else 0.
 
 # %% ../../nbs/experiment/runner.ipynb #42f45e66
 KEPT = 1.5 # GiB that a kernel may hold between two trials; PyTorch itself is half of one
@@ -324,7 +333,7 @@ def run_task(task,   # Task
              ):
     "Execute one notebook unless it is finished; seconds it took, None when there was nothing to do; NotebookFailed."
     if task.finished(): return None
-    begun = time.monotonic()
+    begun, spent = time.monotonic(), task.judging_left()
     check_parameters(task.notebook, task.parameters)
     working = task.output.with_name(f'.{task.output.stem}.running.ipynb')
     task.output.parent.mkdir(parents=True, exist_ok=True)
@@ -339,7 +348,8 @@ def run_task(task,   # Task
     os.replace(working, task.output)
     for old in (task.failed, task.failed.with_suffix('.json')): old.unlink(missing_ok=True)
     seconds = time.monotonic() - begun
-    write_json(task.done, dict(mark=task.mark, seconds=round(seconds, 2), **peaks, parameters=task.parameters))
+    made_by = dict(mark=task.mark, trained=task.trained) if task.trained else dict(mark=task.mark)
+    write_json(task.done, dict(**made_by, seconds=round(spent + seconds, 2), **peaks, parameters=task.parameters))
     return seconds
 
 # %% ../../nbs/experiment/runner.ipynb #eda493cb
