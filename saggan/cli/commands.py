@@ -108,7 +108,8 @@ def show_plan(args, # parsed arguments
     from saggan.base.core import paint
     from saggan.experiment.estimate import estimate, estimate_lines, measure
     from saggan.experiment.schema import check_nested
-    from saggan.experiment.plan import agreed_settings, data_counts, make_plan, plan_lines
+    from saggan.experiment.outlook import data_counts, plan_lines
+    from saggan.experiment.plan import agreed_settings, make_plan
     from saggan.study import study_power
     def show(line):
         if not args.json: print(line, flush=True)

@@ -16,7 +16,8 @@ from ..base.core import SagganError, one_at_a_time, read_json, write_json
 from .intervals import all_fits, inference
 from .metrics import read_predictions, write_predictions
 from .position import overlap_weights
-from .realism import STEPS, dealt, donors_of, fit_crop_network, parts_of_slices, plain
+from .realism import STEPS, plain
+from .two_sample import dealt, donors_of, fit_crop_network, parts_of_slices
 from .statistics import interval, over_seeds, replicate
 from ..io.dataset import FOREGROUND_THRESHOLD, SliceSet
 from ..io.run_folder import as_draw, classifier_dir, trial_dir, trial_options, trial_splits
@@ -56,16 +57,13 @@ def box_of_each(
 def box_shares(
     slices,    # SliceSet of both classes
     seed=0,    # of the boxes of normal slices
-    rows=256,  # slices that are in memory together
 ):
     "(N,) how much of each slice's box lies on tissue, in [0, 1]; None when there is no lesion."
     boxes, shares = box_of_each(slices, seed), []
     if boxes is None: return None
-    for start in range(0, len(slices), rows):
-        images = np.asarray(slices.images[start:start + rows])
-        for image, (top, bottom, left, right) in zip(images, boxes[start:start + rows]):
-            tissue = (image[:, top:bottom, left:right] > FOREGROUND_THRESHOLD).any(0)
-            shares.append(tissue.mean())
+    for image, (top, bottom, left, right) in zip(slices.images, boxes):
+        tissue = (np.asarray(image)[:, top:bottom, left:right] > FOREGROUND_THRESHOLD).any(0)
+        shares.append(tissue.mean())
     return np.array(shares)
 
 # %% ../../nbs/evaluation/traps.ipynb #59f27f8d

@@ -18,7 +18,8 @@ from ..base.core import SagganError, append_jsonl, held, is_terminal, paint, rea
 from ..base.core import progress as progress_bar
 from .schema import check_nested, network_settings
 from ..base.display import duration
-from .plan import agreed_settings, cell_of, eta_of, make_plan, report_tasks
+from .outlook import cell_of, eta_of
+from .plan import agreed_settings, make_plan, report_tasks
 from ..base.registry import METHODS, STAGES, stage_of, without_number
 from ..io.external import check_external
 from ..io.run_folder import files_of_trials, method_and_draw, trial_dir, trial_folders, trial_of
@@ -26,7 +27,7 @@ from .runner import Kernels, notebooks_folder, run_task
 from .settings import trial_settings, save_settings
 
 # %% ../../nbs/experiment/batch.ipynb #3c0a7be1
-def how_far(eta,   # saggan.experiment.plan.Eta, or None
+def how_far(eta,   # saggan.experiment.outlook.Eta, or None
             begun, # time.monotonic() of the start
             ):
     "How far a run is, in words: '5 of 26, about 12 min left'; '' when nobody knows."
@@ -75,7 +76,7 @@ class Progress:
     "What a run did: printed, logged and counted."
     folder: Path  # the study
     say: object = print  # function that shows a line
-    eta: object = None  # saggan.experiment.plan.Eta of what is to run
+    eta: object = None  # saggan.experiment.outlook.Eta of what is to run
     steps: dict = field(default_factory=dict)  # method -> steps of its training
     bar: object = None  # from `saggan.base.core.progress`
     ran: int = 0  # notebooks executed

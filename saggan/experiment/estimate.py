@@ -15,8 +15,8 @@ from ..base.hardware import free_memory
 from .schema import network_settings, part_settings
 from .costs import judge_costs, network_costs, quiet, sampled_counts, start_cost, toy_slices
 from ..base.display import duration, size_words
-from .plan import cell_of, data_counts, kind_of, seconds_seen
-from .plan import split_counts, steps_in_all
+from .outlook import cell_of, data_counts, kind_of, seconds_seen
+from .outlook import split_counts, steps_in_all
 from ..evaluation.budget import budget_name, expected_steps, search_steps
 from ..evaluation.realism import STEPS as REALISM_STEPS
 from ..evaluation.segmentation import expected_steps as segmentation_steps, longest_search

@@ -10,7 +10,7 @@ import time
 from pathlib import Path
 from ..base.core import read_json, read_yaml, write_text
 from ..base.display import render
-from ..experiment.plan import draws_text
+from ..experiment.outlook import draws_text
 from .external import external_section
 from .facts import UNMADE
 from .headroom import headroom_section
